@@ -1,0 +1,67 @@
+# Everything a newcomer needs; `make help` lists it. Needs Python 3.11+ and make, nothing else.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Leave a core's worth of workers; the services run beside them.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest
+export PYTHONWARNINGS ?= default
+
+.PHONY: help install run dev test test-unit test-e2e coverage lint format lock migrations clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## everything into .venv
+
+$(STAMP): requirements/dev.txt requirements/installer.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(STAMP)  ## the whole system on this machine, with events; ARGS=--exit ends after the last one
+	@$(BIN)/python manage.py demo $(ARGS)
+
+dev: $(STAMP)  ## like run, and processes start anew when code changes
+	@$(BIN)/python manage.py demo --reload $(ARGS)
+
+test: $(STAMP)  ## all tests, on real services
+	@$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-unit: $(STAMP)  ## the tests that need no services: seconds
+	@$(PYTEST) --no-services tests/unit $(ARGS)
+
+test-e2e: $(STAMP)  ## the tests that start the processes
+	@$(PYTEST) tests/e2e $(ARGS)
+
+coverage: $(STAMP)  ## lines and branches that the tests don't reach
+	@$(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-report=term --cov-report=html $(ARGS)
+
+lint: $(STAMP)  ## style, types, import rules, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports | grep -E 'KEPT|BROKEN|Contracts' || ($(BIN)/lint-imports; false)
+	@$(BIN)/python -m tests.placeholders manage.py makemigrations --check --dry-run
+	@$(BIN)/python -m tests.placeholders manage.py check --fail-level WARNING
+
+format: $(STAMP)  ## let ruff put the code in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(STAMP)  ## pin what pyproject.toml asks for, with hashes
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/base.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml --group dev -o requirements/dev.txt
+
+migrations: $(STAMP)  ## write the migrations that the models ask for
+	@$(BIN)/python -m tests.placeholders manage.py makemigrations
+
+clean:  ## everything that was installed or stored
+	rm -rf $(VENV) .data htmlcov .coverage*
