@@ -1,0 +1,1 @@
+"""The Django project: composition root of the bridge and the money core."""

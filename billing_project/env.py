@@ -1,0 +1,213 @@
+"""Everything that is configured from outside, typed and checked before anything starts.
+
+A wrong or missing setting must never surface as a traceback at night: `load` raises `EnvInvalid` with one
+line per setting that names it and says how to fix it; the settings module prints them and exits with 1.
+Sources, strongest first: `NAME_FILE` (a file that holds the value, for secrets), the environment, `.env`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# librdkafka properties that an operator may set as KAFKA_<NAME>. A list and not a pattern, because Kubernetes
+# injects KAFKA_PORT, KAFKA_SERVICE_HOST and the like into every pod beside a service called "kafka".
+KAFKA_PASSED_THROUGH = frozenset({
+    "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
+    "sasl.oauthbearer.config", "sasl.kerberos.service.name", "sasl.kerberos.principal", "sasl.kerberos.keytab",
+    "ssl.ca.location", "ssl.ca.pem", "ssl.certificate.location", "ssl.certificate.pem", "ssl.key.location",
+    "ssl.key.pem", "ssl.key.password", "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
+    "client.id", "client.rack", "client.dns.lookup", "broker.address.family", "socket.timeout.ms",
+    "socket.keepalive.enable", "socket.connection.setup.timeout.ms", "connections.max.idle.ms",
+    "reconnect.backoff.ms", "reconnect.backoff.max.ms", "metadata.max.age.ms", "message.max.bytes", "debug",
+})  # fmt: skip
+# Properties that hold a promise; the reason is what the operator reads.
+KAFKA_OWNED = {
+    "enable.auto.commit": "offsets are committed only after the rows",
+    "enable.auto.offset.store": "offsets are committed only after the rows",
+    "auto.offset.reset": "a new group is told where to start with: manage.py bridge --from",
+    "enable.idempotence": "a notification must not be reordered or doubled by a retry",
+    "acks": "a notification counts as sent only when every in-sync replica has it",
+    "transactional.id": "it fences a relay that has lost its lock",
+    "compression.type": "NestJS consumers stop for good at snappy, lz4 and zstd",
+    "partitioner": "notifications go where a NestJS producer would put them",
+    "group.id": "set KAFKA_GROUP_ID",
+    "bootstrap.servers": "set KAFKA_BROKER",
+}
+
+
+class EnvInvalid(Exception):
+    """One line per setting that is missing or wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _strip(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _comma_list(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Stripped = Annotated[str, BeforeValidator(_strip)]
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
+
+
+class Env(BaseSettings):
+    """The settings. A field's name in upper case is the variable's name; its description is the fix."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", case_sensitive=False, env_ignore_empty=True)
+
+    stripe_secret_key: SecretStr = Field(description="set it to your Stripe secret key (sk_test_… or sk_live_…)")
+    kafka_broker: Stripped = Field(description="set it to host:port of a Kafka broker, several with commas")
+    database_url: Stripped = Field(description="set it to postgresql://user:password@host:5432/database")
+    redis_url: Stripped = Field(description="set it to redis://host:6379/0")
+    secret_key: SecretStr = Field(description="set it to 50 or more random characters; sessions are signed with it")
+
+    allowed_hosts: CommaList = Field(default=["localhost", "127.0.0.1"], description="host names, with commas")
+    stripe_api_base: Stripped | None = Field(default=None, description="the URL of a stand-in for Stripe")
+    stripe_rate_limit: int = Field(default=20, ge=1, le=10_000, description="requests per second and endpoint")
+    price_unit: Literal["major", "minor"] = Field(default="major", description="set it to major or minor")
+    kafka_group_id: Stripped = Field(default="billing-payments", min_length=1, description="the consumer group")
+    kafka_topic_payments: Stripped = Field(default="payment.createInitial", description="a topic's name")
+    kafka_topic_notifications: Stripped = Field(default="notification.paying", description="a topic's name")
+    kafka_topic_dead_letters: Stripped = Field(default="payment.createInitial.dlt", description="a topic's name")
+    log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="set it to json or pretty")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="a level's name")
+    debug: bool = Field(default=False, description="set it to true on a developer's machine only")
+
+    @field_validator("stripe_secret_key")
+    @classmethod
+    def _secret_key_of_stripe(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"(sk|rk)_(test|live)_\w+", value.get_secret_value()):
+            raise ValueError("is not a secret key of Stripe")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("is shorter than 32 characters")
+        return value
+
+    @field_validator("kafka_broker")
+    @classmethod
+    def _brokers(cls, value: str) -> str:
+        for broker in value.split(","):
+            if not re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}\s*", broker):
+                raise ValueError("is not host:port")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: str) -> str:
+        return _check_url(value, schemes=("postgresql", "postgres"), needs_path=True)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        return _check_url(value, schemes=("redis", "rediss"), needs_path=False)
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _stand_in(cls, value: str | None) -> str | None:
+        return value and _check_url(value, schemes=("http", "https"), needs_path=False)
+
+    @field_validator("kafka_topic_payments", "kafka_topic_notifications", "kafka_topic_dead_letters")
+    @classmethod
+    def _topic(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value):
+            raise ValueError("is not a topic's name")
+        return value
+
+    @model_validator(mode="after")
+    def _no_live_key_for_a_stand_in(self) -> "Env":
+        if self.stripe_api_base and self.is_live:
+            raise ValueError(
+                "STRIPE_API_BASE: a live key would be sent to a stand-in: unset STRIPE_API_BASE, or use sk_test_…"
+            )
+        return self
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the key moves real money."""
+        return "_live_" in self.stripe_secret_key.get_secret_value()
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Env:
+    """Read and check all settings. Raises `EnvInvalid`."""
+    try:
+        return Env(**_values_from_files(environ))
+    except ValidationError as error:
+        raise EnvInvalid([_one_line(problem) for problem in error.errors()]) from None
+
+
+def kafka_properties(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What the operator passes through to librdkafka, by property name. Raises `EnvInvalid`."""
+    found: dict[str, str] = {}
+    for variable, value in (environ | _secrets_of_kafka(environ)).items():
+        name = variable.removeprefix("KAFKA_").lower().replace("_", ".")
+        if not variable.startswith("KAFKA_") or variable.lower() in Env.model_fields:
+            continue
+        if name in KAFKA_OWNED:
+            raise EnvInvalid([f"{variable}: can't be set here, as {KAFKA_OWNED[name]}: unset it"])
+        if name in KAFKA_PASSED_THROUGH:
+            found[name] = value
+    return found
+
+
+def _values_from_files(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: _read(f"{name.upper()}_FILE", environ[f"{name.upper()}_FILE"])
+        for name in Env.model_fields
+        if environ.get(f"{name.upper()}_FILE")
+    }
+
+
+def _secrets_of_kafka(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        variable.removesuffix("_FILE"): _read(variable, path)
+        for variable, path in environ.items()
+        if variable.startswith("KAFKA_") and variable.endswith("_FILE")
+    }
+
+
+def _read(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise EnvInvalid([f"{variable}: can't read {path} ({error.strerror}): name a readable file"]) from None
+
+
+def _check_url(value: str, *, schemes: tuple[str, ...], needs_path: bool) -> str:
+    try:
+        url = urlsplit(value)
+        port_is_a_number = url.port is None or url.port > 0
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if url.scheme not in schemes or not url.hostname or not port_is_a_number:
+        raise ValueError("is not a " + " or ".join(f"{scheme}://" for scheme in schemes) + " URL")
+    if needs_path and not url.path.strip("/"):
+        raise ValueError("names no database")
+    return value
+
+
+def _one_line(problem: Mapping[str, object]) -> str:
+    """Never quotes the value: it may be a secret."""
+    location = problem["loc"]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not isinstance(location, tuple) or not location:
+        return message
+    name = str(location[0])
+    if problem["type"] == "missing":
+        message = "is missing"
+    fix = Env.model_fields[name].description
+    return f"{name.upper()}: {message[0].lower()}{message[1:]}: {fix}"

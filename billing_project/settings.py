@@ -1,0 +1,118 @@
+"""Django's settings, for every environment: what differs between them comes in through `billing_project.env`."""
+
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from billing_project import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+try:
+    ENV = env.load()
+    KAFKA_PROPERTIES = env.kafka_properties()
+except env.EnvInvalid as invalid:
+    # One line per problem, no traceback: this is read by someone whose deployment doesn't start.
+    for problem in invalid.problems:
+        print(f"configuration: {problem}", file=sys.stderr)
+    sys.exit(1)
+
+logs.configure(log_format=ENV.log_format, level=ENV.log_level)
+LOGGING_CONFIG = None  # structlog, above, has the last word
+
+SECRET_KEY = ENV.secret_key.get_secret_value()
+DEBUG = ENV.debug
+ALLOWED_HOSTS = ENV.allowed_hosts
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "billing_project",
+    "bridge",
+    "payments",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "billing_project.urls"
+WSGI_APPLICATION = "billing_project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+_database = urlsplit(ENV.database_url)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(_database.path.strip("/")),
+        "USER": unquote(_database.username or ""),
+        "PASSWORD": unquote(_database.password or ""),
+        "HOST": _database.hostname or "",
+        "PORT": str(_database.port or ""),
+        # Kept open: a new connection costs more than the statements of a payment.
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        # A database that is away must be noticed in seconds, not after the kernel's minutes.
+        "OPTIONS": {"connect_timeout": 5, **dict(parse_qsl(_database.query))},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+# Serves the admin's files straight from the packages where nobody ran collectstatic (demo, tests).
+WHITENOISE_USE_FINDERS = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+
+UNFOLD = {"SITE_TITLE": "Payments", "SITE_HEADER": "Payments", "SHOW_VIEW_ON_SITE": False}
+
+STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()
+STRIPE_API_BASE = ENV.stripe_api_base
+STRIPE_RATE_LIMIT = ENV.stripe_rate_limit
+PRICE_UNIT = ENV.price_unit
+REDIS_URL = ENV.redis_url
+
+KAFKA_BROKER = ENV.kafka_broker
+KAFKA_GROUP_ID = ENV.kafka_group_id
+KAFKA_TOPIC_PAYMENTS = ENV.kafka_topic_payments
+KAFKA_TOPIC_NOTIFICATIONS = ENV.kafka_topic_notifications
+KAFKA_TOPIC_DEAD_LETTERS = ENV.kafka_topic_dead_letters
