@@ -1,0 +1,11 @@
+"""The ledger: what PostgreSQL holds, and what it refuses to hold.
+
+The constraints are the last line of defence of the promises: code may be wrong, raced or killed, and the
+database still refuses a second open payment or a second open attempt. In the order an event meets them.
+"""
+
+from payments.models.inbox import InboxMessage, Subscription
+from payments.models.outbox import OutboxMessage
+from payments.models.payment import Attempt, Payment, Transition
+
+__all__ = ["Attempt", "InboxMessage", "OutboxMessage", "Payment", "Subscription", "Transition"]

@@ -1,0 +1,78 @@
+"""What came in: subscriptions and the records about them, with verdicts."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+
+class Subscription(models.Model):
+    """What a payment is for. Its row is the lock under which the records about it are judged."""
+
+    id = models.TextField(primary_key=True, help_text="canonical text: 1 and '1' are one subscription")
+    judged_until = models.DateTimeField(null=True, help_text="time of the newest record judged; never pruned")
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class InboxMessage(models.Model):
+    """One record that Kafka delivered, with its verdict. Nothing that was delivered is without a row here."""
+
+    class Verdict(models.TextChoices):
+        ACCEPTED = "accepted"
+        DUPLICATE = "duplicate"
+        CONFLICT = "conflict"
+        INVALID = "invalid"
+
+    PARKED: ClassVar = (Verdict.CONFLICT, Verdict.INVALID)
+
+    cluster = models.TextField()
+    topic = models.TextField()
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    value_hash = models.BinaryField(max_length=32, help_text="SHA-256 of the value")
+    key = models.BinaryField(null=True)
+    value = models.BinaryField(null=True, help_text="None for a tombstone")
+    headers = models.JSONField(default=list, help_text="[[name, base64 of the value or null], …]")
+    recorded_at = models.DateTimeField(help_text="the record's time, capped at receipt")
+    received_at = models.DateTimeField()
+
+    event_id = models.TextField(blank=True, default="", help_text="the producer's id, from ce_id or event-id")
+    subscription = models.ForeignKey(Subscription, models.PROTECT, null=True, related_name="records")
+    payment = models.ForeignKey("Payment", models.PROTECT, null=True, related_name="records")
+    verdict = models.TextField(choices=Verdict.choices)
+    reason = models.TextField(blank=True, default="", help_text="for a person: what is wrong and where")
+
+    class Meta:
+        constraints = [
+            # P2 and section "who is a duplicate": a record delivered twice is the same record. The hash is in
+            # it because a topic that is made anew has other records at the same places.
+            models.UniqueConstraint(
+                "cluster", "topic", "partition", "offset", "value_hash", name="inbox_one_per_record"
+            ),
+            # A known event id is a duplicate: looked up by id for each batch.
+            models.UniqueConstraint(
+                "event_id",
+                name="inbox_one_accepted_per_event",
+                condition=Q(verdict="accepted") & ~Q(event_id=""),
+            ),
+            models.CheckConstraint(
+                name="inbox_verdict",
+                condition=Q(verdict__in=["accepted", "duplicate", "conflict", "invalid"]),
+            ),
+            models.CheckConstraint(
+                name="inbox_accepted_has_payment", condition=~Q(verdict="accepted") | Q(payment__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="inbox_parked_has_reason",
+                condition=~Q(verdict__in=["conflict", "invalid"]) | ~Q(reason=""),
+            ),
+        ]
+        indexes = [
+            # The list of what is parked.
+            models.Index("received_at", name="inbox_parked", condition=Q(verdict__in=["conflict", "invalid"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
