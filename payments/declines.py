@@ -1,0 +1,92 @@
+"""What a failure means: from the codes of Stripe and the card networks to fault, kind and a text.
+
+Data, not code. The text is what the customer's e-mail says, so it must never tell a thief that a card was
+reported stolen, nor blame the card for what is our own fault.
+Source: Stripe's documentation, "Decline codes" and "Advice codes"; network advice codes as Stripe lists them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Fault = Literal["customer", "issuer", "us", "stripe"]
+Kind = Literal["soft", "hard", "action"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """Whose fault a failure is, what can follow it, and what the customer may read."""
+
+    fault: Fault
+    kind: Kind
+    text: str
+
+
+DECLINED = "Your card was declined. Please use another card or contact your bank."
+TRY_LATER = "Your bank could not process the payment. Please try again later."
+NO_MONEY = "Your card was declined: not enough money. Top it up or use another card."
+CHECK_CARD = "Your card was declined: its details are not valid. Please enter them again or use another card."
+EXPIRED = "Your card has expired. Please use another card."
+NOT_SUPPORTED = "Your card does not support this payment. Please use another card."
+CONFIRM = "Your bank asks you to confirm the payment. Please open the shop and confirm it."
+OUR_FAULT = "The payment could not be processed. Nothing was taken; you don't need to do anything about your card."
+ADD_CARD = "Your saved card can't be charged any more. Please add a card."
+
+
+def _rows(codes: str, *, fault: Fault, kind: Kind, text: str) -> Iterable[tuple[str, Meaning]]:
+    return ((code, Meaning(fault=fault, kind=kind, text=text)) for code in codes.split())
+
+
+BY_CODE: dict[str, Meaning] = dict([
+    *_rows("authentication_required authentication_not_handled", fault="customer", kind="action", text=CONFIRM),
+    *_rows("insufficient_funds card_velocity_exceeded withdrawal_count_limit_exceeded",
+           fault="customer", kind="soft", text=NO_MONEY),
+    *_rows("expired_card", fault="customer", kind="hard", text=EXPIRED),
+    *_rows("incorrect_number incorrect_cvc incorrect_zip incorrect_address incorrect_pin invalid_number invalid_cvc "
+           "invalid_expiry_month invalid_expiry_year invalid_account invalid_amount invalid_pin",
+           fault="customer", kind="hard", text=CHECK_CARD),
+    *_rows("card_not_supported currency_not_supported transaction_not_allowed not_permitted",
+           fault="customer", kind="hard", text=NOT_SUPPORTED),
+    *_rows("lost_card stolen_card pickup_card fraudulent merchant_blacklist highest_risk_level restricted_card "
+           "security_violation stop_payment_order revocation_of_authorization revocation_of_all_authorizations",
+           fault="issuer", kind="hard", text=DECLINED),
+    *_rows("processing_error issuer_not_available reenter_transaction try_again_later approve_with_id",
+           fault="issuer", kind="soft", text=TRY_LATER),
+    *_rows("generic_decline do_not_honor call_issuer no_action_taken service_not_allowed card_declined",
+           fault="issuer", kind="soft", text=DECLINED),
+    *_rows("amount_too_small amount_too_large invalid_request api_key_expired parameter_unknown parameter_missing "
+           "parameter_invalid_integer", fault="us", kind="soft", text=OUR_FAULT),
+    # Of a saved payment method that Stripe doesn't know, or that can't be used with this customer.
+    *_rows("resource_missing payment_method_unactivated payment_method_customer_mismatch",
+           fault="us", kind="hard", text=ADD_CARD),
+])  # fmt: skip
+
+# What the networks say about trying again outranks the decline code.
+# do_not_try_again and Mastercard's 03 and 21: never again with this card.
+HARD_ADVICE = frozenset({"do_not_try_again"})
+HARD_NETWORK_ADVICE = frozenset({"03", "21"})
+
+UNKNOWN_DECLINE = Meaning(fault="issuer", kind="soft", text=DECLINED)
+UNKNOWN_REJECTION = Meaning(fault="us", kind="soft", text=OUR_FAULT)
+
+
+def meaning_of_decline(
+    *, code: str, decline_code: str = "", advice_code: str = "", network_advice_code: str = ""
+) -> Meaning:
+    """What a 402 means. Precedence: network advice, advice, decline code, code; unknown codes are soft."""
+    meaning = BY_CODE.get(decline_code) or BY_CODE.get(code) or UNKNOWN_DECLINE
+    if meaning.kind == "action":
+        return meaning
+    if network_advice_code in HARD_NETWORK_ADVICE or advice_code in HARD_ADVICE:
+        return Meaning(fault=meaning.fault, kind="hard", text=meaning.text)
+    return meaning
+
+
+def meaning_of_rejection(*, code: str) -> Meaning:
+    """What a 400 or 404 means: never the customer's card's fault, unless the saved card is gone."""
+    return BY_CODE.get(code) or UNKNOWN_REJECTION
+
+
+def is_listed(*, code: str, decline_code: str = "") -> bool:
+    """Whether the table knows any of these codes; one that it doesn't is worth a line in the log."""
+    return decline_code in BY_CODE or code in BY_CODE

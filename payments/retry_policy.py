@@ -1,0 +1,58 @@
+"""When to ask again and whether to try again: pure functions of counts, kinds and times."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+# After an unknown outcome: soon, because most are settled by the first look, then rarer, and hourly for ever,
+# because nobody else will find out.
+UNKNOWN_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 60, 120, 600, 3600))
+
+# A failed payment is looked at again, as Stripe may complete late what it has refused or lost.
+FAILED_LOOKS = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
+
+# An idempotency key may be forgotten after 24 h; the old one is given up an hour before that.
+KEY_LIFETIME = timedelta(hours=23)
+
+# A payment whose claim ended without an answer this often is rung alone, then shown to a person: whatever
+# kills its worker must not take its neighbours along.
+DELIVERIES_TOGETHER = 2
+DELIVERIES_BEFORE_A_LOOK = 5
+
+# A shop's customers press "pay" and wait; after this long a person should know.
+UNKNOWN_BEFORE_A_LOOK = timedelta(minutes=15)
+
+Who = Literal["event", "staff"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a failed payment may not be tried again, for the person who asked."""
+
+    code: str
+    text: str
+
+
+def pause_after_unknown(tries: int) -> timedelta:
+    """How long to wait after the `tries`-th answer (from 1) that proved nothing."""
+    return UNKNOWN_LOOKS[min(tries, len(UNKNOWN_LOOKS)) - 1]
+
+
+def pause_after_failed_look(looks: int) -> timedelta | None:
+    """How long until a failed payment is looked at again, `looks` looks after it failed; None: never again."""
+    return FAILED_LOOKS[looks] if looks < len(FAILED_LOOKS) else None
+
+
+def refusal_to_retry(*, kind: str, same_method: bool, asked_by: Who) -> Refusal | None:
+    """Whether another attempt at a failed payment is out of the question; None: go ahead."""
+    if kind == "hard" and same_method:
+        return Refusal(
+            code="declined_for_good",
+            text="this payment method was declined for good: another one is needed",
+        )
+    if kind == "action" and same_method and asked_by == "staff":
+        return Refusal(
+            code="customer_must_act",
+            text="the customer must confirm the payment with their bank: charging again without them fails again",
+        )
+    return None
