@@ -1,0 +1,58 @@
+"""The rate limit: how many payments may go to Stripe now, for all workers together.
+
+One token is one payment, which makes at most one call to each of Stripe's endpoints per claim; so the rate per
+endpoint is never above the setting. The bucket lives in Redis; without Redis no new messages arrive either, so
+what is in hand may go.
+"""
+
+import functools
+
+import redis
+import structlog
+from django.conf import settings
+
+log = structlog.get_logger(__name__)
+
+# Tokens of one second may be taken at once; more would be a burst that Stripe answers with 429.
+BURST_SECONDS = 1.0
+
+# KEYS[1] the bucket; ARGV rate per second, burst, wanted. Returns granted, and milliseconds to the next token.
+# Redis's own clock, as those of the workers differ.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local rate, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = tonumber(bucket[1]) or burst
+local since = math.max(0, now - (tonumber(bucket[2]) or now))
+tokens = math.min(burst, tokens + since * rate / 1000)
+local granted = math.min(wanted, math.floor(tokens))
+tokens = tokens - granted
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', now)
+redis.call('PEXPIRE', KEYS[1], 60000)
+return {granted, math.ceil((1 - math.min(tokens, 1)) * 1000 / rate)}
+"""
+
+
+def take(*, wanted: int) -> tuple[int, float]:
+    """How many of `wanted` payments may go now, and after how many seconds to ask for the rest."""
+    rate = settings.STRIPE_RATE_LIMIT
+    try:
+        granted, milliseconds = _script()(keys=["billing:stripe-rate"], args=[rate, rate * BURST_SECONDS, wanted])
+    except redis.RedisError as error:
+        log.warning("rate limit without redis", error=type(error).__name__)
+        return wanted, 0.0
+    return int(granted), milliseconds / 1000
+
+
+@functools.cache
+def connect_redis() -> "redis.Redis":
+    """This process's connection pool to Redis; a Redis that is away is noticed within two seconds."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, health_check_interval=10
+    )
+
+
+@functools.cache
+def _script() -> "redis.commands.core.Script":
+    return connect_redis().register_script(_TAKE)
