@@ -1,0 +1,260 @@
+"""Settle: record an outcome. The only place where money state changes.
+
+P3: `success` only when Stripe says succeeded, `failed` only when it proves that nothing was taken. It is total:
+every answer and every PaymentIntent status has its arrow below, and what proves nothing stays `unknown`. State,
+history and notification are one transaction, under the payment's row lock.
+"""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+import structlog
+from django.db import transaction
+
+from payments import declines, outbox, retry_policy
+from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, Seen, Unknown
+from payments.charging.retry import request_attempt
+from payments.models import Attempt, Payment, Transition
+
+log = structlog.get_logger(__name__)
+
+# The states an attempt may end in, from each open one; the others are final but for the customer's own act.
+_FROM_OPEN = frozenset({"unknown", "processing", "action_required", "succeeded", "declined", "rejected", "superseded"})
+ARROWS: dict[str, frozenset[str]] = {
+    "sending": _FROM_OPEN,
+    "unknown": _FROM_OPEN,
+    "processing": _FROM_OPEN,
+    "action_required": frozenset({"succeeded", "superseded"}),
+}
+
+# Our key is refused: nothing about this payment will change that, so look again at leisure.
+PAUSE_MISCONFIGURED = timedelta(seconds=30)
+
+
+def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe") -> None:
+    """Record what `answer`, to a call made for this attempt, proves. Late and repeated answers do no harm."""
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update(of=("self",)).get(attempts=attempt_id)
+        attempt = Attempt.objects.get(id=attempt_id)  # read after the lock, which covers it
+        before = (payment.status, attempt.state)
+        payment.lease_until, payment.deliveries = None, 0
+        attempt.request_id = answer.request or attempt.request_id
+        _Settling(payment, attempt, now, who).apply(answer)
+    after = (payment.status, attempt.state)
+    log.info(
+        "settled" if before != after else "nothing new",
+        payment=str(payment.id), attempt=attempt.number, status=payment.status, state=attempt.state,
+        outcome=type(answer).__name__, code=payment.code, request=attempt.request_id,
+    )  # fmt: skip
+    outbox.wake()
+
+
+class _Settling:
+    """One settling under way: the locked rows, and who settles when."""
+
+    def __init__(self, payment: Payment, attempt: Attempt, now: datetime, who: str) -> None:
+        self.payment, self.attempt, self.now, self.who = payment, attempt, now, who
+
+    def apply(self, answer: Answer) -> None:
+        """One arrow for every answer; ends by saving both rows."""
+        intent = answer.intent if isinstance(answer, Seen | Declined) else None
+        mismatch = _mismatch(self.payment, intent) if intent else ""
+        if mismatch:
+            self.payment.attention = f"Stripe's answer is not about this payment: {mismatch}"
+            log.error("integrity check failed", payment=str(self.payment.id), why=mismatch)
+            self._unknown("integrity")
+        else:
+            self._arrow(answer)
+        self.attempt.save()
+        self.payment.save()
+
+    def _arrow(self, answer: Answer) -> None:
+        match answer:
+            case Seen(intent=intent):
+                self._seen(intent)
+            case Declined():
+                self._declined(answer)
+            case Rejected():
+                self._rejected(answer)
+            case Misconfigured():
+                self._misconfigured(answer)
+            case Unknown():
+                self._unknown(answer.why, key_is_spent=answer.key_is_spent)
+            case _:
+                assert_never(answer)
+
+    def _seen(self, intent: Intent) -> None:
+        match intent.status:
+            case "succeeded":
+                self._succeeded(intent)
+            case "canceled":
+                self._closed(intent)
+            case _ if self.payment.status == Payment.Status.FAILED:
+                self._still_failed()
+            case "processing":
+                self._processing()
+            case "requires_action":
+                meaning = declines.BY_CODE["authentication_required"]
+                self._failed(Attempt.State.ACTION_REQUIRED, meaning, "authentication_required")
+            case status:
+                # 200 is not success. Nor is it a decline: a confirm may still be on its way.
+                self._unknown(status)
+
+    def _succeeded(self, intent: Intent) -> None:
+        payment, attempt = self.payment, self.attempt
+        if payment.status == Payment.Status.SUCCESS:
+            return
+        if payment.closed_at:
+            payment.attention = "Stripe says succeeded, but this payment was closed: money was taken"
+            log.error("success of a closed payment", payment=str(payment.id))
+            return
+        payment.attempts.filter(state__in=Attempt.OPEN).exclude(id=attempt.id).update(
+            state=Attempt.State.SUPERSEDED, ended_at=self.now
+        )
+        if attempt.state in ARROWS:
+            self._end(Attempt.State.SUCCEEDED)
+            attempt.charge_id = intent.charge
+        payment.fault = payment.kind = payment.code = payment.reason = payment.attention = ""
+        self._to(Payment.Status.SUCCESS, why="Stripe says succeeded", charge=intent.charge)
+        payment.due_at = None
+        self._tell("success")
+
+    def _closed(self, intent: Intent) -> None:
+        payment = self.payment
+        if payment.status == Payment.Status.SUCCESS or payment.closed_at:
+            return
+        payment.closed_at = self.now
+        meaning = declines.Meaning(fault="us", kind="hard", text=declines.OUR_FAULT)
+        self._failed(Attempt.State.REJECTED, meaning, "canceled", transition="closed")
+        payment.due_at = None
+
+    def _declined(self, answer: Declined) -> None:
+        if self.attempt.state not in Attempt.OPEN:
+            return
+        if not declines.is_listed(code=answer.code, decline_code=answer.decline_code):
+            log.warning("unknown decline code", code=answer.decline_code or answer.code)
+        meaning = declines.meaning_of_decline(
+            code=answer.code, decline_code=answer.decline_code,
+            advice_code=answer.advice_code, network_advice_code=answer.network_advice_code,
+        )  # fmt: skip
+        for name in ("code", "decline_code", "advice_code", "network_advice_code", "network_decline_code"):
+            setattr(self.attempt, name, getattr(answer, name))
+        self.attempt.charge_id = answer.charge
+        acts = meaning.kind == "action"
+        self._failed(
+            Attempt.State.ACTION_REQUIRED if acts else Attempt.State.DECLINED,
+            meaning,
+            answer.decline_code or answer.code,
+        )
+        if self.payment.next_payment_method:
+            self._use_next_method()
+
+    def _rejected(self, answer: Rejected) -> None:
+        if self.attempt.state not in Attempt.OPEN:
+            self._still_failed()
+        elif answer.missing and self.payment.intent_id:
+            # A bound intent that isn't there: we are asking with the key of another account.
+            self._misconfigured(Misconfigured(http_status=404, code=answer.code))
+        elif answer.unexpected_state or self.attempt.in_doubt:
+            self._unknown(answer.code)
+        else:
+            self.attempt.code = answer.code
+            self._failed(Attempt.State.REJECTED, declines.meaning_of_rejection(code=answer.code), answer.code)
+
+    def _misconfigured(self, answer: Misconfigured) -> None:
+        """Our fault, everybody's trouble: nothing is settled."""
+        log.error("stripe refuses our key", http_status=answer.http_status, code=answer.code)
+        self.payment.attention = f"Stripe refuses our key ({answer.http_status}): check STRIPE_SECRET_KEY"
+        if self.payment.due_at:
+            self.payment.due_at = self.now + PAUSE_MISCONFIGURED
+
+    def _unknown(self, why: str, *, key_is_spent: bool = False) -> None:
+        payment, attempt = self.payment, self.attempt
+        if attempt.state not in Attempt.OPEN:
+            return self._still_failed()
+        attempt.tries += 1
+        attempt.in_doubt |= payment.intent_id is not None
+        attempt.key_is_spent |= key_is_spent
+        payment.due_at = self.now + retry_policy.pause_after_unknown(attempt.tries)
+        if self.now - attempt.created_at > retry_policy.UNKNOWN_BEFORE_A_LOOK and not payment.attention:
+            payment.attention = "its outcome is still unknown"
+        if attempt.state != Attempt.State.UNKNOWN:
+            attempt.state = Attempt.State.UNKNOWN
+            self._to(Payment.Status.PENDING, why="outcome unknown: " + why)
+        return None
+
+    def _processing(self) -> None:
+        if self.attempt.state not in Attempt.OPEN:
+            return
+        self.attempt.tries += 1
+        self.payment.due_at = self.now + retry_policy.pause_after_unknown(self.attempt.tries)
+        if self.attempt.state != Attempt.State.PROCESSING:
+            self.attempt.state = Attempt.State.PROCESSING
+            self._to(Payment.Status.PENDING, why="Stripe is processing it")
+
+    def _still_failed(self) -> None:
+        """A look at a failed payment that found nothing new; the next one is further away, the last the last."""
+        payment = self.payment
+        if payment.status != Payment.Status.FAILED or payment.due_at is None:
+            return
+        payment.looks += 1
+        pause = retry_policy.pause_after_failed_look(payment.looks)
+        payment.due_at = pause and self.now + pause
+
+    def _failed(self, state: str, meaning: declines.Meaning, code: str, *, transition: str = "") -> None:
+        payment = self.payment
+        if self.attempt.state in Attempt.OPEN:
+            self._end(state)
+        payment.fault, payment.kind, payment.code, payment.reason = (
+            meaning.fault,
+            meaning.kind,
+            code,
+            meaning.text,
+        )
+        payment.attention = ""
+        payment.looks = 0
+        self._to(Payment.Status.FAILED, why=f"{state}: {code}")
+        payment.due_at = self.now + retry_policy.FAILED_LOOKS[0] if payment.intent_id else None
+        self._tell(transition or f"failed/{self.attempt.number}")
+
+    def _use_next_method(self) -> None:
+        payment = self.payment
+        method, customer = payment.next_payment_method, payment.next_customer
+        payment.next_payment_method, payment.next_customer = "", None
+        request_attempt(
+            payment=payment, asked_by="event", payment_method=method, customer=customer, now=self.now,
+            why="another payment method had come in meanwhile",
+        )  # fmt: skip
+
+    def _end(self, state: str) -> None:
+        if state not in ARROWS[self.attempt.state]:
+            raise AssertionError(f"no arrow from {self.attempt.state} to {state}")
+        self.attempt.state, self.attempt.ended_at = state, self.now
+
+    def _to(self, status: str, *, why: str, **evidence: Any) -> None:
+        payment, attempt = self.payment, self.attempt
+        if status != Payment.Status.PENDING:
+            payment.settled_at = self.now
+        Transition.objects.create(
+            payment=payment, attempt=attempt, from_status=payment.status, to_status=status,
+            attempt_state=attempt.state, who=self.who, why=why, at=self.now,
+            evidence={"request": attempt.request_id, "intent": payment.intent_id} | evidence,
+        )  # fmt: skip
+        payment.status = status
+
+    def _tell(self, transition: str) -> None:
+        outbox.tell(payment=self.payment, attempt=self.attempt.number, transition=transition, now=self.now)
+
+
+def _mismatch(payment: Payment, intent: Intent) -> str:
+    """What in Stripe's answer belongs to another payment; empty if nothing does."""
+    told = asdict(intent)
+    ours = {
+        "id": payment.intent_id or intent.id,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "payment": str(payment.id),
+        "livemode": intent.livemode if payment.livemode is None else payment.livemode,
+    }
+    return ", ".join(f"{name} is {told[name]}, not {value}" for name, value in ours.items() if told[name] != value)

@@ -1,0 +1,110 @@
+"""The steps of one payment at Stripe, as a generator: it yields calls and is sent their answers.
+
+So the order of things reads from top to bottom here, while `run` decides how many go on side by side, and a
+test can stop between any two. Between the calls, and never around them, stand short transactions.
+
+Never twice rests on this order: create (takes nothing) → bind (commit) → confirm (by that id) → settle.
+"""
+
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from datetime import datetime
+
+from payments.answers import Answer, Intent, Owner, Reply, Seen
+from payments.charging.claim import Claim, Step, new_key
+from payments.charging.settle import settle
+from payments.gateway import CreateIntent, Gateway
+from payments.models import Attempt, Payment
+from payments.retry_policy import KEY_LIFETIME
+
+Call = Callable[[], Reply]
+Clock = Callable[[], datetime]
+Steps = Generator[Call, Reply, None]
+
+# What an intent shows when a confirm has not been carried out, was declined, or is still on its way: the look
+# alone can't tell which, so the attempt's own bytes are sent again and that answer is believed.
+NOT_PROVEN = ("requires_payment_method", "requires_confirmation")
+
+
+def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
+    """All that one claim needs to be settled, or to be known as unknown."""
+    match claim.step:
+        case Step.CHARGE:
+            yield from _charge(claim, gateway, clock)
+        case Step.RESOLVE:
+            yield from _resolve(claim, gateway, clock)
+        case Step.LOOK:
+            answer = yield lambda: gateway.retrieve(intent=claim.intent or "")
+            _settle(claim, answer, clock)
+
+
+def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
+    if claim.customer is None:
+        owner = yield lambda: gateway.owner_of(payment_method=claim.payment_method)
+        if not isinstance(owner, Owner):
+            return _settle(claim, owner, clock)
+        claim = replace(claim, customer=owner.customer)
+        Payment.objects.filter(id=claim.payment, customer__isnull=True).update(customer=owner.customer)
+    if claim.intent is None:
+        made = yield lambda: gateway.create(wish=_wish(claim), key=f"create-{uuid.uuid4()}")
+        if not isinstance(made, Seen):
+            return _settle(claim, made, clock)
+        if not gateway.account:
+            yield gateway.ask_account
+        bound = bind(payment=claim.payment, made=made.intent, account=gateway.account)
+        if bound != made.intent.id:
+            # Somebody else bound another one, or the payment was closed: ours must never be confirmed.
+            yield lambda: gateway.cancel(intent=made.intent.id)
+        if bound is None:
+            return None
+        claim = replace(claim, intent=bound)
+    return (yield from _confirm(claim, gateway, clock))
+
+
+def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
+    seen = yield lambda: gateway.retrieve(intent=claim.intent or "")
+    if isinstance(seen, Seen) and seen.intent.status in NOT_PROVEN:
+        yield from _confirm(claim, gateway, clock)
+    else:
+        _settle(claim, seen, clock)
+
+
+def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
+    """Send the attempt's frozen request under its own key, for the first time or again."""
+    attempt = Attempt.objects.get(id=claim.attempt)
+    if attempt.state not in Attempt.OPEN:
+        return
+    if attempt.key_is_spent or clock() - (attempt.key_made_at or clock()) > KEY_LIFETIME:
+        attempt.idempotency_key, attempt.key_made_at, attempt.key_is_spent = new_key(), clock(), False
+        attempt.save(update_fields=["idempotency_key", "key_made_at", "key_is_spent"])
+    key, request = attempt.idempotency_key, attempt.request
+    answer = yield lambda: gateway.confirm(intent=claim.intent or "", request=request, key=key)
+    _settle(claim, answer, clock)
+
+
+def bind(*, payment: uuid.UUID, made: Intent, account: str) -> str | None:
+    """Tie a PaymentIntent to its payment, once and for ever; committed before anything can be confirmed.
+
+    Returns the id that is bound now: ours, another worker's, or None if the payment was closed. After 0 rows
+    it reads again, as our own COMMIT may have been acknowledged late.
+    """
+    Payment.objects.filter(id=payment, intent_id__isnull=True, closed_at__isnull=True).update(
+        intent_id=made.id, account_id=account, livemode=made.livemode
+    )
+    return Payment.objects.filter(id=payment, closed_at__isnull=True).values_list("intent_id", flat=True).first()
+
+
+def _wish(claim: Claim) -> CreateIntent:
+    return CreateIntent(
+        payment=str(claim.payment),
+        subscription=claim.subscription,
+        amount=claim.amount,
+        currency=claim.currency,
+        customer=claim.customer or "",
+    )
+
+
+def _settle(claim: Claim, reply: Reply, clock: Clock) -> None:
+    if isinstance(reply, Answer):
+        settle(attempt_id=claim.attempt, answer=reply, now=clock())

@@ -1,0 +1,168 @@
+"""The outbox: what must be published, written in the transaction whose outcome it tells; then claimed and marked.
+
+P4: every settled outcome is told at least once, under one id, with the same bytes each time, and never before
+it is committed. The relay is this room's only reader.
+"""
+
+import contextlib
+import select
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
+
+from payments import notifications
+from payments.models import InboxMessage, OutboxMessage, Payment
+
+# PostgreSQL channel on which a waiting relay hears that there is something to do.
+WAKE = "payments_outbox"
+
+# At most one wake-up per this long and process: under load the relay is awake anyway, and each costs a statement.
+WAKE_INTERVAL = 0.005
+
+# Session-level advisory lock: whoever holds it is the active relay. The number is arbitrary and fixed.
+RELAY_LOCK = 7_243_001
+
+CE_TYPE = "payment.settled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """One record to publish. `headers` hold text or integers; how they look on the wire is the bridge's."""
+
+    id: int
+    message_id: str
+    channel: str
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str | int]
+
+
+def tell(*, payment: Payment, attempt: int, transition: str, now: datetime) -> None:
+    """Write the notification of an outcome. Call under the payment's row lock, in the settling transaction."""
+    failed = payment.status == Payment.Status.FAILED
+    metadata: dict[str, Any] = {"attempt": attempt}
+    if failed:
+        metadata |= {
+            "reason": payment.reason,
+            "actionRequired": payment.kind == "action",
+            "willRetryAt": None,
+        }
+    message_id = notifications.notification_id(payment=payment.id, transition=transition)
+    told = notifications.Told(
+        payment=payment.id,
+        subscription=payment.subscription_as_sent,
+        user=payment.user_as_sent,
+        price=payment.price,
+        currency=payment.currency,
+        status="failed" if failed else "success",
+        transaction=payment.intent_id,
+        created_at=payment.created_at,
+        metadata=metadata,
+    )
+    OutboxMessage.objects.create(
+        message_id=message_id,
+        channel=OutboxMessage.Channel.NOTIFICATIONS,
+        key=str(payment.id).encode(),
+        value=notifications.body(told),
+        headers=notifications.headers(notification=message_id, kind=CE_TYPE, at=now, traceparent=payment.traceparent),
+        payment=payment,
+        created_at=now,
+    )
+
+
+def park(*, records: Sequence[InboxMessage], group: str, now: datetime) -> None:
+    """Write parked records to the dead-letter channel, in the transaction that parks them."""
+    OutboxMessage.objects.bulk_create(
+        OutboxMessage(
+            message_id=str(uuid.uuid5(notifications.NAMESPACE, f"parked/{record.id}")),
+            channel=OutboxMessage.Channel.DEAD_LETTERS,
+            key=record.key,
+            value=record.value,
+            headers={
+                "original-topic": record.topic,
+                "original-partition": record.partition,
+                "original-offset": record.offset,
+                "original-timestamp": int(record.recorded_at.timestamp() * 1000),
+                "original-consumer-group": group,
+                "exception-fqcn": record.verdict,
+                "exception-message": record.reason,
+            },
+            record=record,
+            created_at=now,
+        )
+        for record in records
+    )
+
+
+_last_wake = threading.local()
+
+
+def wake() -> None:
+    """Tell a waiting relay, after the commit. Best effort: it also looks by itself every now and then."""
+    if time.monotonic() - getattr(_last_wake, "at", 0.0) < WAKE_INTERVAL:
+        return
+    _last_wake.at = time.monotonic()
+    with connection.cursor() as cursor:
+        # Not durable, so that it doesn't wait for the disk: NOTIFY commits one at a time.
+        cursor.execute(f"SET LOCAL synchronous_commit = off; NOTIFY {WAKE}")
+
+
+def try_relay_lock() -> bool:
+    """Try to become the one active relay; the lock lives and dies with this thread's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [RELAY_LOCK])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def release_relay_lock() -> None:
+    """Let a standby take over at once. Where the connection is gone, so is the lock."""
+    with contextlib.suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock_all()")
+
+
+def listen() -> None:
+    """Hear `wake` on this thread's connection from now on."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {WAKE}")
+
+
+def wait_for_wake(*, seconds: float) -> None:
+    """Return as soon as somebody wakes us, or after so many seconds. Needs `listen` before it."""
+    raw = connection.connection
+    if not raw.notifies:
+        select.select([raw], [], [], seconds)
+        raw.poll()
+    raw.notifies.clear()
+
+
+def waiting(*, limit: int) -> list[Waiting]:
+    """The oldest unpublished records, in order of id: per payment the order in which things happened."""
+    rows = OutboxMessage.objects.filter(published_at__isnull=True, refused_at__isnull=True).order_by("id")[:limit]
+    return [
+        Waiting(
+            id=row.id,
+            message_id=row.message_id,
+            channel=row.channel,
+            key=None if row.key is None else bytes(row.key),
+            value=None if row.value is None else bytes(row.value),
+            headers=row.headers,
+        )
+        for row in rows
+    ]
+
+
+def mark_published(*, ids: Sequence[int], now: datetime) -> None:
+    """Kafka has acknowledged these."""
+    OutboxMessage.objects.filter(id__in=ids, published_at__isnull=True).update(published_at=now)
+
+
+def set_aside(*, outbox_id: int, error: str, now: datetime) -> None:
+    """Kafka will never take this one: show it to a person, and let the others pass."""
+    OutboxMessage.objects.filter(id=outbox_id, published_at__isnull=True).update(refused_at=now, error=error)
