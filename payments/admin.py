@@ -1,0 +1,133 @@
+"""The admin, read-only: staff see payments with their attempts and history, and change nothing here."""
+
+import uuid
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from payments import money
+from payments.models import Attempt, InboxMessage, OutboxMessage, Payment, Transition
+
+_LABELS = {"success": "success", "pending": "warning", "failed": "danger"}
+
+
+class _ReadOnly:
+    """Nobody edits money, superusers included."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class _AttemptInline(_ReadOnly, TabularInline):
+    model = Attempt
+    fields = (
+        "number",
+        "state",
+        "asked_by",
+        "payment_method",
+        "code",
+        "decline_code",
+        "request_id",
+        "created_at",
+        "ended_at",
+    )
+    extra = 0
+    ordering = ("number",)
+
+
+class _TransitionInline(_ReadOnly, TabularInline):
+    model = Transition
+    verbose_name_plural = "history"
+    fields = ("at", "from_status", "to_status", "attempt_state", "who", "why", "evidence")
+    extra = 0
+    ordering = ("id",)
+
+
+class _NotificationInline(_ReadOnly, TabularInline):
+    model = OutboxMessage
+    verbose_name_plural = "notifications"
+    fields = ("message_id", "created_at", "published_at", "error")
+    extra = 0
+    ordering = ("id",)
+
+
+@admin.register(Payment)
+class PaymentAdmin(_ReadOnly, ModelAdmin):
+    """List, search, open."""
+
+    list_display = (
+        "subscription_id",
+        "amount_for_people",
+        "status_label",
+        "reason",
+        "email",
+        "created_at",
+        "attention",
+    )
+    list_filter = ("status", "fault", "kind", "currency")
+    # Exact, so that an index serves each: whatever the customer gave is pasted whole.
+    search_fields = ("=subscription__id", "=user_id", "=email", "=intent_id")
+    search_help_text = "Subscription, user, e-mail, payment or pi_… – whole, not a part"
+    ordering = ("-created_at",)
+    list_per_page = 50
+    show_full_result_count = False
+    inlines = (_AttemptInline, _TransitionInline, _NotificationInline)
+    fieldsets = (
+        (
+            None,
+            {"fields": ("id", "subscription_id", "number", "amount_for_people", "status_label", "reason", "attention")},
+        ),
+        ("Customer", {"fields": ("user_id", "email", "payment_method", "customer")}),
+        ("Stripe", {"fields": ("intent_id", "account_id", "livemode", "fault", "kind", "code")}),
+        ("Times (UTC)", {"fields": ("created_at", "accepted_at", "settled_at", "due_at", "lease_until", "closed_at")}),
+    )
+
+    @display(description="amount", ordering="amount")
+    def amount_for_people(self, payment: Payment) -> str:
+        """In the currency's own form."""
+        return money.for_people(payment.amount, currency=payment.currency)
+
+    @display(description="status", label=_LABELS, ordering="status")
+    def status_label(self, payment: Payment) -> str:
+        """As a coloured label."""
+        return payment.status
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """A payment's own id is a UUID, which the other fields are not compared with."""
+        try:
+            return queryset.filter(id=uuid.UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+
+@admin.register(InboxMessage)
+class InboxMessageAdmin(_ReadOnly, ModelAdmin):
+    """What came in, with verdicts; the parked ones have a reason."""
+
+    list_display = ("__str__", "verdict", "reason", "subscription_id", "received_at")
+    list_filter = ("verdict",)
+    search_fields = ("=subscription__id", "=event_id")
+    ordering = ("-id",)
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("verdict", "reason", "subscription_id", "payment", "event_id")}),
+        ("Record", {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
+    )
+    list_select_related = False
+
+    @display(description="content")
+    def content(self, record: InboxMessage) -> str:
+        """The value as text."""
+        text = bytes(record.value).decode("utf-8", "replace") if record.value is not None else "(empty)"
+        return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
