@@ -1,0 +1,104 @@
+"""The bridge: records from Kafka to the inbox, then the commit of their offsets, then the doorbell.
+
+P2: an offset is never committed ahead of its rows. Everything else (a crash, a rebalance, a commit that fails)
+only means that records are delivered again, and the inbox knows them.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from bridge import schema
+from bridge.kafka import Delivered, Source
+from bridge.loop import DATABASE_ERRORS, Stop, pauses
+from payments import intake
+
+log = structlog.get_logger(__name__)
+
+# Where the cost per record stops falling; a batch is also the most that is judged again after a crash.
+BATCH = 500
+# How long to wait for the first record of a batch: bounds the time to notice a SIGTERM.
+PATIENCE = 0.5
+
+
+class Bridge:
+    """One member of the consumer group, from subscribe to leave."""
+
+    def __init__(self, *, start_from: str | None) -> None:
+        self.start_from = start_from
+
+    def session(self, stop: Stop) -> None:
+        """Run until told to stop. Raises `KafkaAway` and `KafkaRefuses`; waits by itself for the database."""
+        source = Source()
+        try:
+            source.open(start_from=self.start_from)
+            log.info("bridge started", topic=settings.KAFKA_TOPIC_PAYMENTS, group=settings.KAFKA_GROUP_ID)
+            while not stop:
+                run_once(source=source, stop=stop)
+        finally:
+            source.close()
+
+
+def run_once(*, source: Source, stop: Stop) -> int:
+    """Take one batch the whole way. Returns how many records it had."""
+    delivered = source.take(limit=BATCH, seconds=PATIENCE)
+    if not delivered:
+        return 0
+    accepted = _accept(source=source, delivered=delivered, stop=stop)
+    if accepted is None:
+        return 0
+    source.commit(delivered)
+    rung = intake.ring(payment_ids=accepted.due)
+    counts = accepted.counts
+    log.info(
+        "batch accepted", count=len(delivered), accepted=counts.get("accepted", 0), known=counts["known"],
+        duplicates=counts.get("duplicate", 0), parked=counts.get("invalid", 0) + counts.get("conflict", 0), rung=rung,
+    )  # fmt: skip
+    return len(delivered)
+
+
+def _accept(*, source: Source, delivered: Sequence[Delivered], stop: Stop) -> intake.Accepted | None:
+    """Write the batch, for as long as it takes: a database that is away pauses us and parks nothing."""
+    next_pause = pauses()
+    while not stop:
+        now = datetime.now(UTC)
+        records = [_record(source.cluster, one, now) for one in source.still_owned(delivered)]
+        try:
+            close_old_connections()
+            accepted = intake.accept(records=records, group=settings.KAFKA_GROUP_ID, now=now)
+        except DATABASE_ERRORS as error:
+            pause = next_pause()
+            log.warning(
+                "waiting",
+                why="the database does not answer (DATABASE_URL)",
+                pause=pause,
+                error=type(error).__name__,
+            )
+            connection.close()
+            source.wait_paused(seconds=pause)
+        else:
+            source.resume()
+            accepted.counts.setdefault("known", 0)
+            return accepted
+    return None
+
+
+def _record(cluster: str, delivered: Delivered, now: datetime) -> intake.Record:
+    at = now
+    if delivered.timestamp is not None and delivered.timestamp >= 0:
+        # Capped at receipt: a producer's clock that is ahead must not make later records look old.
+        at = min(now, datetime.fromtimestamp(min(delivered.timestamp / 1000, now.timestamp()), UTC))
+    return intake.Record(
+        cluster=cluster,
+        topic=delivered.topic,
+        partition=delivered.partition,
+        offset=delivered.offset,
+        at=at,
+        key=delivered.key,
+        value=delivered.value,
+        headers=delivered.headers,
+        wish=schema.decode(value=delivered.value, headers=delivered.headers, price_unit=settings.PRICE_UNIT),
+    )

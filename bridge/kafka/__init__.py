@@ -1,0 +1,18 @@
+"""Kafka: the only place that imports its client, with the settings that hold a promise."""
+
+from bridge.kafka.errors import Fenced, KafkaAway, KafkaRefuses
+from bridge.kafka.sink import Outgoing, Sink, Unpublishable
+from bridge.kafka.source import Delivered, Source
+from bridge.kafka.topics import make_topics
+
+__all__ = [
+    "Delivered",
+    "Fenced",
+    "KafkaAway",
+    "KafkaRefuses",
+    "Outgoing",
+    "Sink",
+    "Source",
+    "Unpublishable",
+    "make_topics",
+]

@@ -1,0 +1,194 @@
+"""Records from Kafka, as one member of the consumer group.
+
+A Consumer must be touched from its own thread alone; callbacks run in `poll` and `consume`, raise nothing and
+do nothing but note what happened.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from confluent_kafka import (
+    OFFSET_INVALID,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from django.conf import settings
+
+from bridge.kafka.client import common_settings
+from bridge.kafka.errors import KafkaAway, KafkaRefuses, passes, raise_for
+
+log = structlog.get_logger(__name__)
+
+METADATA_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One record as Kafka delivered it. `timestamp` in milliseconds, None where the record has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+class Source:
+    """The topic of events as one member of the consumer group. Use from one thread."""
+
+    def __init__(self) -> None:
+        self._topic = settings.KAFKA_TOPIC_PAYMENTS
+        self._owned: set[int] = set()
+        self._paused = False
+        self._trouble: KafkaError | None = None
+        self._consumer = Consumer({
+            **common_settings(),
+            "group.id": settings.KAFKA_GROUP_ID,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            # A position is set explicitly once (`start_from`); lost later, it is for a person to decide.
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": "cooperative-sticky",
+            # Its default, a second, halves the throughput.
+            "fetch.queue.backoff.ms": 5,
+            # Bounds on memory: 64 MiB and 100,000 messages per partition by default.
+            "queued.max.messages.kbytes": 16_384,
+            "queued.min.messages": 10_000,
+            "error_cb": self._on_error,
+        })  # fmt: skip
+        self.cluster = ""
+
+    def open(self, *, start_from: str | None) -> None:
+        """Find the topic, set the group's start where it has none, join. Raises `KafkaAway`, `KafkaRefuses`.
+
+        `start_from`: earliest, latest or None, for a group that has no offsets at all. Partitions that were
+        added since are always read from their beginning.
+        """
+        metadata = self._asked(lambda: self._consumer.list_topics(self._topic, timeout=METADATA_TIMEOUT))
+        topic = metadata.topics[self._topic]
+        if topic.error is not None:
+            raise KafkaAway(f"topic {self._topic} is not there: make it with manage.py topics")
+        self.cluster = metadata.cluster_id or ""
+        self._set_start([TopicPartition(self._topic, number) for number in topic.partitions], start_from)
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    def take(self, *, limit: int, seconds: float) -> list[Delivered]:
+        """Up to `limit` records, as soon as there is one; waits so long for the first. Raises as `open`."""
+        first = self._consumer.poll(seconds)
+        if first is None:
+            return []
+        messages = [first, *self._consumer.consume(limit - 1, 0)]
+        found = []
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._judge_error(error)
+            elif message.partition() in self._owned:
+                found.append(_delivered(message))
+        if found and self._trouble is not None:
+            log.info("kafka is back", topic=self._topic)
+            self._trouble = None
+        return found
+
+    def still_owned(self, records: Iterable[Delivered]) -> list[Delivered]:
+        """Those of partitions that are still ours; the others are another member's by now."""
+        return [record for record in records if record.partition in self._owned]
+
+    def commit(self, records: Sequence[Delivered]) -> None:
+        """Commit exactly these, synchronously. A commit that fails only means that they are delivered again."""
+        last: dict[int, int] = {}
+        for record in self.still_owned(records):
+            last[record.partition] = record.offset + 1
+        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in last.items()]
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            log.warning("offsets not committed, records will come again", error=error.args[0].name())
+
+    def wait_paused(self, *, seconds: float) -> None:
+        """Stay a member of the group without taking records, for as long as something else is away."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            # Derived anew each time, as an assignment in between arrives unpaused.
+            self._consumer.pause(self._consumer.assignment())
+            self._paused = True
+            message = self._consumer.poll(min(left, 0.5))
+            if message is not None and message.error() is None:
+                # It slipped in before the pause took hold: go back to it.
+                self._consumer.seek(TopicPartition(self._topic, message.partition(), message.offset()))
+
+    def resume(self) -> None:
+        """Take records again."""
+        if self._paused:
+            self._consumer.resume(self._consumer.assignment())
+            self._paused = False
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _set_start(self, partitions: list[TopicPartition], start_from: str | None) -> None:
+        committed = self._asked(lambda: self._consumer.committed(partitions, timeout=METADATA_TIMEOUT))
+        new = [one for one in committed if one.offset == OFFSET_INVALID]
+        if len(new) == len(committed) and start_from is None:
+            raise KafkaRefuses(
+                f"group {settings.KAFKA_GROUP_ID} has no offsets on {self._topic}: say where to start with "
+                "--from earliest or --from latest (earliest charges whatever is in the topic)"
+            )
+        latest = start_from == "latest" and len(new) == len(committed)
+        for one in new:
+            low, high = self._asked(lambda one=one: self._consumer.get_watermark_offsets(one, timeout=METADATA_TIMEOUT))
+            one.offset = high if latest else low
+        if new:
+            self._asked(lambda: self._consumer.commit(offsets=new, asynchronous=False))
+
+    def _asked(self, question: Any) -> Any:
+        try:
+            return question()
+        except KafkaException as error:
+            raise_for(error.args[0])
+
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._owned |= {one.partition for one in partitions}
+        log.info("partitions assigned", count=len(partitions))
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._owned -= {one.partition for one in partitions}
+        log.info("partitions revoked", count=len(partitions))
+
+    def _on_error(self, error: KafkaError) -> None:
+        if self._trouble is None or self._trouble.code() != error.code():
+            log.warning("kafka is in trouble, waiting for it", error=error.name(), setting="KAFKA_BROKER")
+        self._trouble = error
+
+    def _judge_error(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            raise KafkaRefuses(
+                f"the position of group {settings.KAFKA_GROUP_ID} on {self._topic} is gone ({error.str()}): records "
+                "may have been deleted unread; decide where to go on and commit that offset"
+            )
+        if error.code() != KafkaError._PARTITION_EOF:
+            if error.fatal() or not passes(error):
+                raise_for(error)
+            self._on_error(error)
+
+
+def _delivered(message: Message) -> Delivered:
+    kind, timestamp = message.timestamp()
+    return Delivered(
+        message.topic(), message.partition(), message.offset(),
+        None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
+        message.key(), message.value(), tuple(message.headers() or ()),
+    )  # fmt: skip

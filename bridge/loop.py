@@ -1,0 +1,85 @@
+"""What bridge and relay have in common: run until told to stop, and outlive the services they need.
+
+A service that is away is named in one line, tried again with growing pauses, and picked up again when it is
+back. What needs a person ends the process with one line and exit code 1.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+
+from bridge.kafka import KafkaAway
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 15.0
+# A session that ran this long was well: its next trouble starts with a short pause again.
+WELL_AFTER = 30.0
+
+DATABASE_ERRORS = (OperationalError, InterfaceError)
+
+
+class Stop:
+    """Set by SIGTERM and SIGINT; loops look at it between steps."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def listen(self) -> None:
+        """Take over the signals of this process. Call from the main thread."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def set(self) -> None:
+        """Ask the loop to end."""
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless it is time to stop."""
+        self._event.wait(seconds)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        log.info("stopping", why=signal.Signals(number).name)
+        self._event.set()
+
+
+def pauses() -> Callable[[], float]:
+    """Growing pauses: 0.5, 1, 2, … 15 seconds."""
+    pause = FIRST_PAUSE / 2
+
+    def following() -> float:
+        nonlocal pause
+        pause = min(pause * 2, LONGEST_PAUSE)
+        return pause
+
+    return following
+
+
+def keep_running(*, process: str, session: Callable[[Stop], None], stop: Stop) -> None:
+    """Run sessions until `stop`; one that ends because a service is away is followed by another."""
+    next_pause = pauses()
+    while not stop:
+        began = time.monotonic()
+        try:
+            session(stop)
+        except KafkaAway as away:
+            why = str(away)
+        except DATABASE_ERRORS:
+            why = "the database does not answer (DATABASE_URL)"
+            connection.close()
+        else:
+            continue
+        if time.monotonic() - began > WELL_AFTER:
+            next_pause = pauses()
+        pause = next_pause()
+        log.warning("waiting", process=process, why=why, pause=pause)
+        stop.wait(pause)

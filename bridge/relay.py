@@ -1,0 +1,91 @@
+"""The relay: outbox rows to Kafka, marked when Kafka has acknowledged them.
+
+P4: a row is marked only after the acknowledgement; a crash in between publishes it again, under the same id and
+with the same bytes. One relay is active; a standby waits for its lock. The lock alone is not trusted: whoever
+opens the sink fences all predecessors at the broker.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+from django.conf import settings
+
+from bridge.kafka import Fenced, Outgoing, Sink, Unpublishable
+from bridge.loop import Stop
+from payments import outbox
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+# Woken at each commit; this is for wake-ups that were lost.
+PATIENCE = 0.5
+STANDBY_PAUSE = 0.5
+
+# Dead letters carry Spring's names, which consoles understand: partition as int32, the others as int64.
+DEAD_LETTER_PREFIX = "kafka_dlt-"
+INT32 = ("original-partition",)
+
+
+def session(stop: Stop) -> None:
+    """Wait to be the active relay, then relay until told to stop. Raises `KafkaAway`, `KafkaRefuses`."""
+    while not outbox.try_relay_lock():
+        if stop:
+            return
+        stop.wait(STANDBY_PAUSE)
+    try:
+        sink = Sink()
+        try:
+            sink.open()
+            outbox.listen()
+            log.info("relay active", topic=settings.KAFKA_TOPIC_NOTIFICATIONS)
+            while not stop:
+                if not run_once(sink=sink):
+                    outbox.wait_for_wake(seconds=PATIENCE)
+        except Fenced:
+            log.warning("another relay has taken over, standing by")
+        finally:
+            sink.close()
+    finally:
+        outbox.release_relay_lock()
+
+
+def run_once(*, sink: Sink) -> int:
+    """Publish the oldest rows that wait. Returns how many there were."""
+    rows = outbox.waiting(limit=BATCH)
+    if rows:
+        _publish(sink, rows)
+    return len(rows)
+
+
+def _publish(sink: Sink, rows: Sequence[outbox.Waiting]) -> None:
+    """Publish and mark; a row that Kafka will never take is found by halving and set aside."""
+    try:
+        sink.publish([_outgoing(row) for row in rows])
+    except Unpublishable as refused:
+        if len(rows) == 1:
+            log.error("record refused by kafka, set aside", outbox=rows[0].id, why=str(refused))
+            outbox.set_aside(outbox_id=rows[0].id, error=str(refused), now=datetime.now(UTC))
+            return
+        middle = len(rows) // 2
+        _publish(sink, rows[:middle])
+        _publish(sink, rows[middle:])
+        return
+    outbox.mark_published(ids=[row.id for row in rows], now=datetime.now(UTC))
+    log.info("published", count=len(rows), outbox=rows[-1].id)
+
+
+def _outgoing(row: outbox.Waiting) -> Outgoing:
+    topic = {
+        "notifications": settings.KAFKA_TOPIC_NOTIFICATIONS,
+        "dead_letters": settings.KAFKA_TOPIC_DEAD_LETTERS,
+    }[row.channel]
+    prefix = DEAD_LETTER_PREFIX if row.channel == "dead_letters" else ""
+    headers = [(prefix + name, _bytes(name, value)) for name, value in row.headers.items()]
+    return Outgoing(topic=topic, key=row.key, value=row.value, headers=headers)
+
+
+def _bytes(name: str, value: str | int) -> bytes:
+    if isinstance(value, int):
+        return value.to_bytes(4 if name in INT32 else 8, "big", signed=True)
+    return value.encode()
