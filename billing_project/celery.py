@@ -12,7 +12,7 @@ from celery.signals import setup_logging
 from django.conf import settings
 from kombu import Queue
 
-from payments.tasks import CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE
+from payments.limits import CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
 
@@ -55,6 +55,7 @@ app.conf.update(
         "sweep": {"task": "payments.sweep", "schedule": 1.0, "options": {"expires": 5}},
     },
 )
+app.autodiscover_tasks(["payments"])
 
 
 @setup_logging.connect

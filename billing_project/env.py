@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -145,7 +145,8 @@ class Env(BaseSettings):
 def load(environ: Mapping[str, str] = os.environ) -> Env:
     """Read and check all settings. Raises `EnvInvalid`."""
     try:
-        return Env(**_values_from_files(environ))
+        from_files: dict[str, Any] = _values_from_files(environ)
+        return Env(**from_files)
     except ValidationError as error:
         raise EnvInvalid([_one_line(problem) for problem in error.errors()]) from None
 
@@ -153,7 +154,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Env:
 def kafka_properties(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What the operator passes through to librdkafka, by property name. Raises `EnvInvalid`."""
     found: dict[str, str] = {}
-    for variable, value in (environ | _secrets_of_kafka(environ)).items():
+    for variable, value in {**environ, **_secrets_of_kafka(environ)}.items():
         name = variable.removeprefix("KAFKA_").lower().replace("_", ".")
         if not variable.startswith("KAFKA_") or variable.lower() in Env.model_fields:
             continue
@@ -164,7 +165,7 @@ def kafka_properties(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return found
 
 
-def _values_from_files(environ: Mapping[str, str]) -> dict[str, str]:
+def _values_from_files(environ: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: _read(f"{name.upper()}_FILE", environ[f"{name.upper()}_FILE"])
         for name in Env.model_fields

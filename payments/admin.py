@@ -108,7 +108,8 @@ class PaymentAdmin(_ReadOnly, ModelAdmin):
         try:
             return queryset.filter(id=uuid.UUID(search_term.strip())), False
         except ValueError:
-            return super().get_search_results(request, queryset, search_term)
+            found: tuple[Any, bool] = super().get_search_results(request, queryset, search_term)
+            return found
 
 
 @admin.register(InboxMessage)

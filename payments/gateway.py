@@ -61,7 +61,7 @@ class Gateway:
 
     def create(self, *, wish: CreateIntent, key: str) -> Answer:
         """Make a PaymentIntent, unconfirmed: takes no money, and one too many is harmless."""
-        params: dict[str, Any] = {
+        params: Any = {
             "amount": wish.amount,
             "currency": wish.currency.lower(),
             "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
@@ -73,8 +73,9 @@ class Gateway:
 
     def confirm(self, *, intent: str, request: Mapping[str, Any], key: str) -> Answer:
         """Charge: the only call that takes money. `request` and `key` are frozen in the attempt's row."""
+        params: Any = dict(request)
         return _ask(
-            lambda: self._client.v1.payment_intents.confirm(intent, dict(request), {"idempotency_key": key}),
+            lambda: self._client.v1.payment_intents.confirm(intent, params, {"idempotency_key": key}),
             _seen,
         )
 

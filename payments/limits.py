@@ -13,6 +13,11 @@ from django.conf import settings
 
 log = structlog.get_logger(__name__)
 
+# Names in Redis: every key of ours begins with the prefix, and a Celery queue is a list of that name.
+KEY_PREFIX = "billing:"
+CHARGE_QUEUE = "charge"
+SWEEP_QUEUE = "sweep"
+
 # Tokens of one second may be taken at once; more would be a burst that Stripe answers with 429.
 BURST_SECONDS = 1.0
 
@@ -38,7 +43,7 @@ def take(*, wanted: int) -> tuple[int, float]:
     """How many of `wanted` payments may go now, and after how many seconds to ask for the rest."""
     rate = settings.STRIPE_RATE_LIMIT
     try:
-        granted, milliseconds = _script()(keys=["billing:stripe-rate"], args=[rate, rate * BURST_SECONDS, wanted])
+        granted, milliseconds = _script()(keys=[f"{KEY_PREFIX}stripe-rate"], args=[rate, rate * BURST_SECONDS, wanted])
     except redis.RedisError as error:
         log.warning("rate limit without redis", error=type(error).__name__)
         return wanted, 0.0

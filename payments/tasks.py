@@ -18,13 +18,10 @@ from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from payments import charging, gateway, limits, retry_policy
+from payments.limits import CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE
 from payments.models import Payment
 
 log = structlog.get_logger(__name__)
-
-CHARGE_QUEUE = "charge"
-SWEEP_QUEUE = "sweep"
-KEY_PREFIX = "billing:"
 
 # Celery and SQL are cheap per payment when a message carries many; at low load each has its own.
 IDS_PER_MESSAGE = 50

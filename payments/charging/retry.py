@@ -92,4 +92,4 @@ def not_replayable(payment: Payment) -> NotReplayable | None:
             return NotReplayable(code="unknown", text="its outcome is unknown: Stripe is being asked")
         return NotReplayable(code="pending", text="it is under way")
     refusal = retry_policy.refusal_to_retry(kind=payment.kind, same_method=True, asked_by="staff")
-    return refusal and NotReplayable(code=refusal.code, text=refusal.text)
+    return NotReplayable(code=refusal.code, text=refusal.text) if refusal else None

@@ -200,7 +200,7 @@ class _Settling:
             return
         payment.looks += 1
         pause = retry_policy.pause_after_failed_look(payment.looks)
-        payment.due_at = pause and self.now + pause
+        payment.due_at = self.now + pause if pause else None
 
     def _failed(self, state: str, meaning: declines.Meaning, code: str, *, transition: str = "") -> None:
         payment = self.payment

@@ -163,7 +163,7 @@ class _Batch:
             value_hash=_hash(record), key=record.key, value=record.value,
             headers=[[name, value and base64.b64encode(value).decode()] for name, value in record.headers],
             recorded_at=record.at, received_at=self.now,
-            event_id=wish.event_id if wish else "", subscription=wish and self.subscriptions[wish.subscription],
+            event_id=wish.event_id if wish else "", subscription_id=wish.subscription if wish else None,
             payment=payment, verdict=judgement.verdict, reason=judgement.reason,
         )  # fmt: skip
 

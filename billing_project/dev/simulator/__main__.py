@@ -1,0 +1,47 @@
+"""python -m billing_project.dev.simulator --port 12111: the simulator as a process.
+
+Prints one line when it is ready; SIGTERM and Ctrl-C end it with 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+from pathlib import Path
+
+from .server import serve
+from .world import Latency, World
+
+# The ledger only grows, and looking through all of it for cycles stops every answer: do it seldom.
+COLLECT_AFTER = (50_000, 20, 1_000)
+
+
+def main() -> None:
+    """Parse the command line and serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="simulator", description="A Stripe that runs on this machine.")
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, default=12111, help="0 takes any free one")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="how long an answer takes")
+    parser.add_argument("--slow-share", type=float, default=0.0, help="share of slow answers, 0 to 1")
+    parser.add_argument("--slow-ms", type=float, default=0.0, help="how long a slow answer takes")
+    parser.add_argument("--journal", type=Path, help="a file to remember everything in")
+    options = parser.parse_args()
+    gc.set_threshold(*COLLECT_AFTER)
+    latency = Latency(options.latency_ms, options.slow_share, options.slow_ms)
+    world = World(latency=latency, journal=options.journal)
+    asyncio.run(_run(world, host=options.host, port=options.port))
+
+
+async def _run(world: World, *, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(world, host=host, port=port) as url:
+        print(f"simulator ready at {url}", flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

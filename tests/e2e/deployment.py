@@ -1,0 +1,189 @@
+"""The system as it is deployed: the product's own processes, on a database, topics and a Redis of their own.
+
+Records go in and come out through kafka-python, a client that isn't ours and shares no code with it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg2
+import redis
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from billing_project.dev.services import Redis
+from billing_project.dev.simulator import Simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = sys.executable
+CELERY = [PYTHON, "-m", "celery", "-A", "billing_project"]
+COMMANDS = {
+    "bridge": [PYTHON, "manage.py", "bridge", "--from", "earliest"],
+    "worker": [*CELERY, "worker"],
+    "beat": [*CELERY, "beat"],
+    "relay": [PYTHON, "manage.py", "relay"],
+}
+
+
+class Deployment:
+    """Its processes by name. Everything that it made is gone after `remove`."""
+
+    def __init__(self, *, folder: Path, stripe: Simulator, redis_server: Redis, database: str) -> None:
+        self.folder, self.stripe, self.redis, self.database = folder, stripe, redis_server, database
+        self.suffix = uuid.uuid4().hex[:8]
+        self.topics = {
+            "KAFKA_TOPIC_PAYMENTS": f"payment.createInitial.{self.suffix}",
+            "KAFKA_TOPIC_NOTIFICATIONS": f"notification.paying.{self.suffix}",
+            "KAFKA_TOPIC_DEAD_LETTERS": f"payment.createInitial.dlt.{self.suffix}",
+        }
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TEST_")},
+            **self.topics,
+            "DATABASE_URL": database,
+            "REDIS_URL": redis_server.url,
+            "STRIPE_API_BASE": stripe.url,
+            "STRIPE_RATE_LIMIT": "1000",
+            "KAFKA_GROUP_ID": f"group-{self.suffix}",
+            "LOG_FORMAT": "json",
+            "PYTHONWARNINGS": "default",
+        }
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._broker = os.environ["KAFKA_BROKER"]
+        self._producer: KafkaProducer | None = None
+
+    def command(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command to its end."""
+        return subprocess.run(
+            [PYTHON, "manage.py", *arguments], cwd=ROOT, env=self.env | env, capture_output=True, text=True, timeout=60
+        )
+
+    def start(self, *names: str) -> None:
+        """Start these processes, or all of them."""
+        for name in names or COMMANDS:
+            with self.log(name).open("ab") as log:
+                self._children[name] = subprocess.Popen(COMMANDS[name], cwd=ROOT, env=self.env, stdout=log, stderr=log)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as the kernel would."""
+        self._children[name].kill()
+        self._children.pop(name).wait()
+
+    def stop(self, name: str) -> int:
+        """SIGTERM. Returns the exit code."""
+        self._children[name].send_signal(signal.SIGTERM)
+        return self._children.pop(name).wait(30)
+
+    def remove(self) -> None:
+        """End every process that is left."""
+        for name in list(self._children):
+            self.kill(name)
+        if self._producer is not None:
+            self._producer.close()
+
+    def log(self, name: str) -> Path:
+        """Where a process writes."""
+        return self.folder / f"{name}.log"
+
+    def send(self, values: Iterable[bytes | None], *, headers: list[tuple[str, bytes]] | None = None) -> None:
+        """Produce to the topic of events, without keys, as NestJS does."""
+        if self._producer is None:
+            self._producer = KafkaProducer(bootstrap_servers=self._broker)
+        for value in values:
+            self._producer.send(self.topics["KAFKA_TOPIC_PAYMENTS"], value=value, headers=headers or [])
+        self._producer.flush(30)
+
+    def flush_redis(self) -> None:
+        """FLUSHALL: every doorbell, binding and bucket is gone."""
+        redis.Redis.from_url(self.redis.url).flushall()
+
+    def records(self, topic: str) -> list[ConsumerRecord]:
+        """Everything in one of our topics that a consumer gets to see, by partition and offset."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._broker, isolation_level="read_committed", enable_auto_commit=False,
+            consumer_timeout_ms=1000,
+        )  # fmt: skip
+        try:
+            name = self.topics[topic]
+            partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
+            consumer.assign(partitions)
+            consumer.seek_to_beginning()
+            ends = consumer.end_offsets(partitions)
+            found: list[ConsumerRecord] = []
+            deadline = time.monotonic() + 30
+            while any(consumer.position(one) < ends[one] for one in partitions):
+                assert time.monotonic() < deadline, f"{name} can't be read to its end"
+                for batch in consumer.poll(timeout_ms=200).values():
+                    found += batch
+            return found
+        finally:
+            consumer.close()
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What the database holds."""
+        connection = psycopg2.connect(self.database)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql, parameters)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def count(self, sql: str, *parameters: Any) -> int:
+        """The one number that a query gives."""
+        return int(self.rows(sql, *parameters)[0][0])
+
+    def wait_until(self, condition: Callable[[], bool], *, what: str, within: float = 60) -> None:
+        """Wait for a condition; a failure shows the ends of the logs."""
+        deadline = time.monotonic() + within
+        while not condition():
+            for name, child in self._children.items():
+                assert child.poll() is None, f"{name} ended with {child.returncode}: {self._tail(name)}"
+            assert time.monotonic() < deadline, f"not within {within} s: {what}\n{self._tails()}"
+            time.sleep(0.05)
+
+    def wait_until_at_rest(self, *, records: int, within: float = 60) -> None:
+        """Every record has its verdict, nothing is pending, all is told."""
+
+        def at_rest() -> bool:
+            return (
+                self.count("SELECT count(*) FROM payments_inboxmessage") >= records
+                and self.count("SELECT count(*) FROM payments_payment WHERE status = 'pending'") == 0
+                and self.count("SELECT count(*) FROM payments_outboxmessage WHERE published_at IS NULL") == 0
+            )
+
+        self.wait_until(at_rest, what=f"{records} records at rest", within=within)
+
+    def _tails(self) -> str:
+        return "\n".join(f"{name}: {self._tail(name)}" for name in COMMANDS if self.log(name).exists())
+
+    def _tail(self, name: str) -> str:
+        return "\n".join(self.log(name).read_text(errors="replace").splitlines()[-5:])
+
+
+def make_database(*, name: str, template: str | None = None) -> str:
+    """Make a database beside the tests' own, and return its URL."""
+    _administer(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    return urlsplit(os.environ["TEST_DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+def drop_database(*, name: str) -> None:
+    """Drop it, whoever is still connected."""
+    _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _administer(sql: str) -> None:
+    connection = psycopg2.connect(os.environ["TEST_DATABASE_URL"])
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+    finally:
+        connection.close()

@@ -1,0 +1,154 @@
+"""Logs: what is not allowed never gets there, whoever logs it and however it fails."""
+
+import functools
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FORMATS = ["json", "pretty"]
+CANARIES = ["4242424242424242", "canary@example.kz", "sk_live_canary"]
+
+# Runs in a process of its own, as configuring logs changes it for everybody. Every line logs one event; its
+# first word says which.
+SCRIPT = """
+import logging, sys
+import structlog
+from billing_project import logs
+
+logs.configure(log_format=sys.argv[1], level="INFO")
+log = structlog.get_logger("payments")
+CARD, EMAIL, KEY = "4242424242424242", "canary@example.kz", "sk_live_canary"
+
+def fail():
+    raise ValueError(f"card {CARD} of {EMAIL}")
+
+log.info("plain", payment="p-1", attempt=2, seconds=0.5)
+log.info("fields", payment="p-1", email=EMAIL, card=CARD, key=KEY, headers={"authorization": KEY})
+log.info("positional %s", CARD)
+log.info("two\\nlines", why="a\\nb")
+log.debug("too detailed", payment="p-1")
+log.bind(email=EMAIL, payment="p-2").warning("bound")
+with structlog.contextvars.bound_contextvars(email=EMAIL, trace="t-1"):
+    log.info("context")
+try:
+    fail()
+except ValueError as error:
+    caught = error
+    log.exception("caught", payment="p-1")
+    log.error("told", exc_info=True)
+    log.error("stack", stack_info=True)
+    logging.getLogger("django.request").exception("foreign caught: %s", error)
+log.error("given", exc_info=caught)
+try:
+    try:
+        fail()
+    except ValueError as error:
+        raise KeyError(KEY) from error
+except KeyError:
+    log.exception("chained")
+    logging.getLogger("somebody").error("foreign chained", exc_info=True, stack_info=True)
+logging.getLogger("django.request").warning("foreign %s: %s", EMAIL, CARD)
+logging.getLogger("celery.app.trace").error("foreign task %(args)s", {"args": CARD})
+logging.getLogger("somebody").error("foreign extra", extra={"email": EMAIL, "card": CARD})
+logging.getLogger("kombu.connection").warning("trusted %s", "host:6379")
+logging.getLogger("stripe").info("too detailed %s", KEY)
+logging.getLogger("somebody").debug("too detailed %s", KEY)
+"""
+EVENTS = (
+    "plain fields positional two bound context caught told stack foreign given chained foreign foreign foreign "
+    "foreign trusted"
+).split()
+
+
+@functools.cache
+def output(log_format: str) -> str:
+    """All that the process wrote."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, log_format], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == ""
+    return done.stderr
+
+
+def events() -> list[dict[str, Any]]:
+    """The JSON lines, read."""
+    return [json.loads(line) for line in output("json").splitlines()]
+
+
+def event(start: str) -> dict[str, Any]:
+    """The one whose text starts like this."""
+    (found,) = [event for event in events() if event["event"].startswith(start)]
+    return found
+
+
+def test_json_is_one_line_per_event() -> None:
+    """Whatever is in it: line feeds, stacks, chained exceptions. What is below the level isn't there."""
+    assert [found["event"].split()[0].rstrip(":") for found in events()] == EVENTS
+    assert [found for found in events() if not {"event", "level", "timestamp"} <= set(found)] == []
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+@pytest.mark.parametrize("canary", CANARIES)
+def test_no_secret_and_no_personal_data_is_ever_written(log_format: str, canary: str) -> None:
+    """As fields, arguments, context, exceptions' messages and causes, from us and from libraries."""
+    assert "plain" in output(log_format)
+    assert canary not in output(log_format)
+
+
+def test_what_is_allowed_is_kept_as_it_is() -> None:
+    """Ids and numbers, in their types."""
+    found = event("plain")
+    assert (found["payment"], found["attempt"], found["seconds"]) == ("p-1", 2, 0.5)
+    assert (found["level"], found["timestamp"][-1]) == ("info", "Z")
+    assert "dropped" not in found
+
+
+def test_what_is_not_allowed_is_dropped_and_named() -> None:
+    """So that whoever misses a field learns why it isn't there."""
+    assert event("fields")["dropped"] == ["card", "email", "headers", "key"]
+    assert set(event("fields")) == {"event", "level", "timestamp", "payment", "dropped"}
+
+
+@pytest.mark.parametrize("start", ["bound", "context"])
+def test_what_was_bound_earlier_is_filtered_too(start: str) -> None:
+    """A field that comes along from elsewhere is a field."""
+    assert event(start)["dropped"] == ["email"]
+    assert {"payment", "trace"} & set(event(start))
+
+
+@pytest.mark.parametrize("start", ["caught", "told", "given", "foreign caught"])
+def test_an_exception_is_its_type_and_its_place(start: str) -> None:
+    """Enough to find the line of code; nothing of what it said."""
+    exception = event(start)["exception"]
+    assert exception.startswith("builtins.ValueError at <string>:")
+    assert " fail < <string>:" in exception
+
+
+@pytest.mark.parametrize("start", ["chained", "foreign chained"])
+def test_of_a_chain_only_the_last_exception_is_told(start: str) -> None:
+    """Its cause's message would quote data as well."""
+    assert event(start)["exception"].startswith("builtins.KeyError at <string>:")
+    assert "ValueError" not in event(start)["exception"]
+
+
+def test_of_a_librarys_message_only_the_template_is_kept() -> None:
+    """Which library said it, without what it said it about."""
+    assert event("foreign %s")["event"] == "foreign %s: %s"
+    assert event("foreign %s")["logger"] == "django.request"
+    assert event("foreign task")["event"] == "foreign task %(args)s"
+
+
+def test_known_loggers_may_name_addresses() -> None:
+    """An operator needs to read which broker is away."""
+    assert event("trusted")["event"] == "trusted host:6379"
+
+
+@pytest.mark.parametrize("start", ["plain", "caught", "foreign %s", "trusted"])
+def test_a_terminal_shows_the_same_events(start: str) -> None:
+    """Pretty is another picture, not another filter."""
+    assert event(start)["event"] in output("pretty")

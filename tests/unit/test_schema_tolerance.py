@@ -1,0 +1,91 @@
+"""What neighbours add to events is tolerated: unknown fields, spaces, headers of all kinds."""
+
+import pytest
+
+from bridge.schema import Headers
+from tests.unit.events import event, reason, understood
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_unknown_fields_are_tolerated_everywhere() -> None:
+    """A producer may add fields before we know them, whatever they hold."""
+    odd = {"deep": [{"er": [None, True, 1.5, "x"]}], "": "", "id": 0, "subId": 5, "__class__": "x"}
+    request = understood(event(extra=odd, product__extra=odd, product__id=7))
+    assert (request.subscription, request.amount) == ("sub_1", 10_000)
+
+
+def test_the_user_goes_out_as_it_came_in_less_the_payment_method() -> None:
+    """Also what we don't know, with the numbers as they were."""
+    added = {"name": "Айгүл", "age": 33, "score": 1.5, "tags": ["a", None], "payment_method": "x", "customer": "cus_1"}
+    request = understood(event(**{f"user__{name}": value for name, value in added.items()}))
+    assert request.user_as_sent == {"id": "u_1", "email": "a@b.kz"} | added
+    assert (request.payment_method, request.customer) == ("pm_1", "cus_1")
+
+
+@pytest.mark.parametrize("customer", [None, "cus_1"])
+def test_the_customer_is_optional(customer: str | None) -> None:
+    """null is the same as none."""
+    assert understood(event(user__customer=customer)).customer == customer
+
+
+def test_white_space_around_the_object_does_not_matter() -> None:
+    """JSON allows it; some producers end with a line feed."""
+    assert understood(b" \r\n\t" + event() + b"\n") == understood(event())
+
+
+def test_a_field_that_comes_twice_counts_as_the_last_one() -> None:
+    """As in JavaScript: what the neighbours read is what we charge, and once."""
+    twice = event().replace(b'"price": 100', b'"price": 100, "price": 200')
+    assert understood(twice).amount == 20_000
+
+
+def test_characters_that_are_no_text_are_refused_in_names_of_the_users_fields() -> None:
+    """A lone surrogate can't be stored nor sent on."""
+    assert reason(event(**{"user__\ud800": 1})).startswith("user: ")
+
+
+@pytest.mark.parametrize(
+    ("headers", "event_id"),
+    [
+        ((), ""),
+        ((("ce_id", b"e-1"),), "e-1"),
+        ((("event-id", b"e-2"),), "e-2"),
+        ((("event-id", b"e-2"), ("ce_id", b"e-1")), "e-1"),
+        ((("ce_id", b""), ("event-id", b"e-2")), "e-2"),
+        ((("ce_id", None), ("event-id", b"e-2")), "e-2"),
+        ((("ce_id", None), ("ce_id", b"e-1")), "e-1"),
+        ((("ce_id", b"first"), ("ce_id", b"second")), "first"),
+        ((("ce_id", b"\x00"), ("event-id", b"e-2")), "e-2"),
+        ((("ce_id", "заказ-1".encode()),), "заказ-1"),
+        ((("ce_id", b"e\x00-\n1"),), "e-1"),
+        ((("ce_id", b"\xff1"),), "\N{REPLACEMENT CHARACTER}1"),
+        ((("ce_id", b"x" * 1000),), "x" * 255),
+        ((("CE_ID", b"e-1"), ("kafka_correlationId", b"abc"), ("", b"")), ""),
+    ],
+)
+def test_the_producers_event_id_is_found_in_the_headers(headers: Headers, event_id: str) -> None:
+    """`ce_id` before `event-id`; an empty one is none; whatever bytes it has, it can be stored."""
+    assert understood(event(), headers).event_id == event_id
+
+
+@pytest.mark.parametrize(
+    ("value", "traceparent"),
+    [
+        (TRACE.encode(), TRACE),
+        (None, ""),
+        (b"", ""),
+        (b"nonsense", ""),
+        (TRACE.upper().encode(), ""),
+        (TRACE.encode() + b"-extra", ""),
+        (b"\xff" + TRACE.encode(), ""),
+    ],
+)
+def test_a_trace_goes_on_only_if_it_is_one(value: bytes | None, traceparent: str) -> None:
+    """It goes out again in a header, so nothing else may come through."""
+    assert understood(event(), (("traceparent", value),)).traceparent == traceparent
+
+
+def test_headers_do_not_save_a_wrong_value() -> None:
+    """The value decides."""
+    assert reason(b"{}", (("ce_id", b"e-1"),)).startswith("subId: is missing")
