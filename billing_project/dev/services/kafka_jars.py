@@ -15,7 +15,7 @@ COORDINATES = ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.
 
 
 def main(folder: Path) -> None:
-    """Leaves the jars in `folder`, and nothing anywhere else. Raises what the network raises."""
+    """Leaves the jars in `folder`, and nothing anywhere else. Raises `OSError` or `RuntimeError` (not found)."""
     # Without a place named here it would write to ~/.m2.
     repository = folder / "repository"
     maven = MavenContext(repo_cache=repository)
@@ -27,4 +27,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except (OSError, RuntimeError) as problem:
+        sys.exit(f"{type(problem).__name__}: {problem}")

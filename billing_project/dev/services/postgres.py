@@ -77,6 +77,7 @@ class Postgres:
         if self._account:
             os.chown(unfinished, self._account.user_id, self._account.group_id)
         self._process.run(
+            step="initdb",
             folder=unfinished,
             command=[
                 str(_binary("initdb")),

@@ -89,7 +89,7 @@ class Process:
             raise ServiceFailed(self.name, f"can't use the data folder: {error}") from error
         with lock:
             deadline = time.monotonic() + LEAVE_WITHIN
-            while not _lock_is_taken(lock.fileno()):
+            while not _try_lock(lock.fileno()):
                 if time.monotonic() > deadline:
                     raise ServiceFailed(self.name, f"the data folder {self.folder} is in use by a running instance")
                 time.sleep(POLL)
@@ -99,12 +99,12 @@ class Process:
             finally:
                 self._claim = ()
 
-    def run(self, *, command: list[str], folder: Path | None = None) -> None:
+    def run(self, *, step: str, command: list[str], folder: Path | None = None) -> None:
         """Run a step of the preparation to its end, in a folder. Raises `ServiceFailed` if its status isn't 0."""
         status = self._spawn(command, folder or self.folder).wait()
         self._child = None
         if status != 0:
-            raise self.failed(f"{Path(command[0]).name} ended with status {status}")
+            raise self.failed(f"{step} failed with status {status}")
 
     def launch(
         self, *, command: Callable[[], list[str]], is_ready: Callable[[], bool], folder: Path | None = None
@@ -208,7 +208,7 @@ def find_package_folder(*, package: str, wanted_by: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _lock_is_taken(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
