@@ -4,7 +4,9 @@ Tolerant of what NestJS and its neighbours add (headers, unknown fields), strict
 as Decimal, never as float. A reason names the field and the fix, and never quotes a value, which may be personal.
 """
 
+import hashlib
 import json
+import math
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -20,8 +22,13 @@ Headers = tuple[tuple[str, bytes | None], ...]
 # Longer ids are nobody's ids; PostgreSQL's index rows and Stripe's metadata have limits of their own.
 MAX_ID = 255
 MAX_REASONS = 3
+# Far above any honest event, far below what exhausts the stack of whoever writes it out again.
+MAX_DEPTH = 32
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# What neither UTF-8 nor jsonb can hold.
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -53,10 +60,9 @@ def _id(value: Any) -> str | int:
 def _price(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise ValueError("must be a number")
-    try:
-        return Decimal(value)
-    except InvalidOperation:
-        raise ValueError("must be a number") from None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError("must be a number")
+    return Decimal(value)
 
 
 def _currency(value: Any) -> str:
@@ -96,11 +102,12 @@ class _Event(BaseModel):
 def decode(*, value: bytes | None, headers: Headers, price_unit: money.PriceUnit) -> PaymentRequest | Rejection:
     """Understand one record's value. Raises nothing that depends on the record."""
     try:
-        plain = _parse(value, parse_float=float)
-        event = _Event.model_validate(_parse(value, parse_float=Decimal))
+        event = _Event.model_validate(_parse(value, parse_float=_decimal))
         amount = money.to_minor(event.product.price, currency=event.product.currency, unit=price_unit)
+        user = _parse(value, parse_float=float)["user"]
+        _check_storable(user)
     except NotUnderstood as error:
-        return Rejection(reason=f"value: {error}")
+        return Rejection(reason=str(error))
     except ValidationError as error:
         return Rejection(reason=_reasons(error))
     except money.PriceInvalid as error:
@@ -109,7 +116,7 @@ def decode(*, value: bytes | None, headers: Headers, price_unit: money.PriceUnit
         subscription=str(event.subscription),
         subscription_as_sent=event.subscription,
         user_id=str(event.user.id),
-        user_as_sent={name: value for name, value in plain["user"].items() if name != "paymentMethod"},
+        user_as_sent={name: value for name, value in user.items() if name != "paymentMethod"},
         email=event.user.email,
         price=event.product.price,
         amount=amount,
@@ -123,28 +130,54 @@ def decode(*, value: bytes | None, headers: Headers, price_unit: money.PriceUnit
 
 def _parse(value: bytes | None, *, parse_float: Callable[[str], Any]) -> dict[str, Any]:
     if not value:
-        raise NotUnderstood("is empty (a tombstone): send the event as a JSON object")
+        raise NotUnderstood("value: is empty (a tombstone): send the event as a JSON object")
     if value.startswith(b"\xef\xbb\xbf"):
-        raise NotUnderstood("starts with a byte order mark: send UTF-8 without it")
+        raise NotUnderstood("value: starts with a byte order mark: send UTF-8 without it")
     try:
         parsed = json.loads(value.decode(), parse_float=parse_float, parse_constant=_no_constant)
     except UnicodeDecodeError:
-        raise NotUnderstood("is not UTF-8 text: send JSON in UTF-8") from None
+        raise NotUnderstood("value: is not UTF-8 text: send JSON in UTF-8") from None
     except RecursionError:
-        raise NotUnderstood("is nested too deeply: send the event as documented") from None
+        raise NotUnderstood("value: is nested too deeply: send the event as documented") from None
+    except NotUnderstood:
+        raise
     except json.JSONDecodeError as error:
-        raise NotUnderstood(f"is not JSON (at character {error.pos}): send the event as a JSON object") from None
-    except ValueError as error:
-        raise NotUnderstood(
-            str(error) if isinstance(error, NotUnderstood) else "has a number that is too long"
-        ) from None
+        raise NotUnderstood(f"value: is not JSON (at character {error.pos}): send the event as a JSON object") from None
+    except ValueError:
+        raise NotUnderstood("value: has a number that is too long") from None
     if not isinstance(parsed, dict):
-        raise NotUnderstood("must be a JSON object: { … }")
+        raise NotUnderstood("value: must be a JSON object: { … }")
     return parsed
 
 
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise NotUnderstood("value: has a number that is out of range") from None
+
+
+def _check_storable(user: dict[str, Any]) -> None:
+    """What we keep of the user goes into jsonb and out again as JSON, unknown fields included."""
+    level: list[Any] = [user]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += [*value.keys(), *value.values()]
+            elif isinstance(value, list):
+                below += value
+            elif isinstance(value, str) and _UNSTORABLE.search(value):
+                raise NotUnderstood("user: contains NUL or half a character (a lone surrogate): send well-formed text")
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise NotUnderstood("user: has a number that is out of range")
+        level = below
+    if level:
+        raise NotUnderstood("user: is nested too deeply: send the event as documented")
+
+
 def _no_constant(name: str) -> Any:
-    raise NotUnderstood(f"contains {name}, which is not JSON: send a number")
+    raise NotUnderstood(f"value: contains {name}, which is not JSON: send a number")
 
 
 def _reasons(error: ValidationError) -> str:
@@ -154,6 +187,7 @@ def _reasons(error: ValidationError) -> str:
         message = {
             "missing": "is missing",
             "model_type": "must be an object",
+            "string_unicode": "contains half a character (a lone surrogate): send well-formed text",
             "model_attributes_type": "must be an object",
         }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         found.append(f"{field}: {message}")
@@ -163,7 +197,11 @@ def _reasons(error: ValidationError) -> str:
 
 def _header(headers: Headers, name: str) -> str:
     value = next((value for key, value in headers if key == name and value), b"")
-    return _UNPRINTABLE.sub("", value.decode("utf-8", "replace"))[:MAX_ID]
+    text = value.decode("utf-8", "replace")
+    if len(text) > MAX_ID or _UNPRINTABLE.search(text) or "\N{REPLACEMENT CHARACTER}" in text:
+        # Still one id for one value: two events must not become one because their ids were cut.
+        return "sha256:" + hashlib.sha256(value).hexdigest()
+    return text
 
 
 def _traceparent(headers: Headers) -> str:

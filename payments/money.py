@@ -42,8 +42,10 @@ def to_minor(price: Decimal, *, currency: str, unit: PriceUnit) -> int:
         raise PriceInvalid("must be greater than 0")
     if price.adjusted() > len(str(MAX_MINOR)):  # before any arithmetic, which would round beyond 28 digits
         raise PriceInvalid(f"must be at most {MAX_MINOR} in minor units")
-    allowed = 0 if unit == "minor" or currency in WHOLE_UNITS_ONLY else decimals(currency)
+    allowed = 0 if currency in WHOLE_UNITS_ONLY else decimals(currency)
     too_fine = PriceInvalid(f"has more decimals than {currency} allows ({allowed})")
+    if unit == "minor":
+        too_fine = PriceInvalid("must be a whole number, as prices come in minor units (PRICE_UNIT)")
     try:
         minor = _EXACT.scaleb(price, 0 if unit == "minor" else decimals(currency))
     except Inexact:
@@ -70,6 +72,8 @@ def as_json_number(price: Decimal) -> int | float:
     A float holds any decimal of up to 15 digits and prints it back; a price has at most 12 + 3. Raises
     `PriceInvalid` for one that it would not print back.
     """
+    if not price.is_finite():
+        raise PriceInvalid("must be a number")
     if price == price.to_integral_value():
         return int(price)
     number = float(price)
