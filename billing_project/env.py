@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -36,8 +37,7 @@ KAFKA_OWNED = {
     "transactional.id": "it fences a relay that has lost its lock",
     "compression.type": "NestJS consumers stop for good at snappy, lz4 and zstd",
     "partitioner": "notifications go where a NestJS producer would put them",
-    "group.id": "set KAFKA_GROUP_ID",
-    "bootstrap.servers": "set KAFKA_BROKER",
+    "bootstrap.servers": "the brokers are those of KAFKA_BROKER",
 }
 
 
@@ -61,6 +61,9 @@ Stripped = Annotated[str, BeforeValidator(_strip)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
 
 
+A_TOPIC = "set it to letters, digits, dots, dashes and underscores"
+
+
 class Env(BaseSettings):
     """The settings. A field's name in upper case is the variable's name; its description is the fix."""
 
@@ -68,20 +71,22 @@ class Env(BaseSettings):
 
     stripe_secret_key: SecretStr = Field(description="set it to your Stripe secret key (sk_test_… or sk_live_…)")
     kafka_broker: Stripped = Field(description="set it to host:port of a Kafka broker, several with commas")
-    database_url: Stripped = Field(description="set it to postgresql://user:password@host:5432/database")
-    redis_url: Stripped = Field(description="set it to redis://host:6379/0")
+    database_url: Stripped = Field(repr=False, description="set it to postgresql://user:password@host:5432/database")
+    redis_url: Stripped = Field(repr=False, description="set it to redis://host:6379/0")
     secret_key: SecretStr = Field(description="set it to 50 or more random characters; sessions are signed with it")
 
-    allowed_hosts: CommaList = Field(default=["localhost", "127.0.0.1"], description="host names, with commas")
-    stripe_api_base: Stripped | None = Field(default=None, description="the URL of a stand-in for Stripe")
-    stripe_rate_limit: int = Field(default=20, ge=1, le=10_000, description="requests per second and endpoint")
+    allowed_hosts: CommaList = Field(default=["localhost", "127.0.0.1"], description="set it to names, with commas")
+    stripe_api_base: Stripped | None = Field(default=None, description="unset it, or set it to an http:// URL")
+    stripe_rate_limit: int = Field(default=20, ge=1, le=10_000, description="set it to requests per second, e.g. 20")
     price_unit: Literal["major", "minor"] = Field(default="major", description="set it to major or minor")
-    kafka_group_id: Stripped = Field(default="billing-payments", min_length=1, description="the consumer group")
-    kafka_topic_payments: Stripped = Field(default="payment.createInitial", description="a topic's name")
-    kafka_topic_notifications: Stripped = Field(default="notification.paying", description="a topic's name")
-    kafka_topic_dead_letters: Stripped = Field(default="payment.createInitial.dlt", description="a topic's name")
+    kafka_group_id: Stripped = Field(default="billing-payments", min_length=1, description="set it to a group's name")
+    kafka_topic_payments: Stripped = Field(default="payment.createInitial", description=A_TOPIC)
+    kafka_topic_notifications: Stripped = Field(default="notification.paying", description=A_TOPIC)
+    kafka_topic_dead_letters: Stripped = Field(default="payment.createInitial.dlt", description=A_TOPIC)
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="set it to json or pretty")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="a level's name")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="set it to INFO or WARNING"
+    )
     debug: bool = Field(default=False, description="set it to true on a developer's machine only")
 
     @field_validator("stripe_secret_key")
@@ -102,7 +107,8 @@ class Env(BaseSettings):
     @classmethod
     def _brokers(cls, value: str) -> str:
         for broker in value.split(","):
-            if not re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}\s*", broker):
+            matched = re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})\s*", broker)
+            if not matched or not 0 < int(matched[2]) < 65_536:
                 raise ValueError("is not host:port")
         return value
 
@@ -124,7 +130,7 @@ class Env(BaseSettings):
     @field_validator("kafka_topic_payments", "kafka_topic_notifications", "kafka_topic_dead_letters")
     @classmethod
     def _topic(cls, value: str) -> str:
-        if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value):
+        if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value) or value in {".", ".."}:
             raise ValueError("is not a topic's name")
         return value
 
@@ -142,26 +148,37 @@ class Env(BaseSettings):
         return "_live_" in self.stripe_secret_key.get_secret_value()
 
 
-def load(environ: Mapping[str, str] = os.environ) -> Env:
-    """Read and check all settings. Raises `EnvInvalid`."""
+def variables() -> dict[str, str]:
+    """What is set, in `.env` or, stronger, in the environment; empty means not set. Raises `EnvInvalid`."""
     try:
-        from_files: dict[str, Any] = _values_from_files(environ)
+        in_file = dotenv_values(".env")
+    except UnicodeDecodeError:
+        raise EnvInvalid([".env: is not UTF-8 text: save it as UTF-8"]) from None
+    return {name: value for name, value in {**in_file, **os.environ}.items() if value}
+
+
+def load() -> Env:
+    """Read and check all settings. Raises `EnvInvalid`."""
+    given = variables()
+    try:
+        from_files: dict[str, Any] = _values_from_files(given)
         return Env(**from_files)
     except ValidationError as error:
         raise EnvInvalid([_one_line(problem) for problem in error.errors()]) from None
 
 
-def kafka_properties(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def kafka_properties() -> dict[str, str]:
     """What the operator passes through to librdkafka, by property name. Raises `EnvInvalid`."""
     found: dict[str, str] = {}
-    for variable, value in {**environ, **_secrets_of_kafka(environ)}.items():
-        name = variable.removeprefix("KAFKA_").lower().replace("_", ".")
+    for variable, value in variables().items():
         if not variable.startswith("KAFKA_") or variable.lower() in Env.model_fields:
             continue
+        in_file = variable.endswith("_FILE")
+        name = variable.removeprefix("KAFKA_").removesuffix("_FILE" if in_file else "").lower().replace("_", ".")
         if name in KAFKA_OWNED:
-            raise EnvInvalid([f"{variable}: can't be set here, as {KAFKA_OWNED[name]}: unset it"])
+            raise EnvInvalid([f"{variable}: can't be set here: {KAFKA_OWNED[name]}: unset it"])
         if name in KAFKA_PASSED_THROUGH:
-            found[name] = value
+            found[name] = _read(variable, value) if in_file else value
     return found
 
 
@@ -173,19 +190,13 @@ def _values_from_files(environ: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _secrets_of_kafka(environ: Mapping[str, str]) -> dict[str, str]:
-    return {
-        variable.removesuffix("_FILE"): _read(variable, path)
-        for variable, path in environ.items()
-        if variable.startswith("KAFKA_") and variable.endswith("_FILE")
-    }
-
-
 def _read(variable: str, path: str) -> str:
+    # Says nothing of the path: somebody may have put the secret itself there.
     try:
         return Path(path).read_text().strip()
-    except OSError as error:
-        raise EnvInvalid([f"{variable}: can't read {path} ({error.strerror}): name a readable file"]) from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise EnvInvalid([f"{variable}: can't be read ({why}): name a readable file"]) from None
 
 
 def _check_url(value: str, *, schemes: tuple[str, ...], needs_path: bool) -> str:

@@ -5,8 +5,6 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from billing_project import env
 from billing_project.dev.services import Name
 
@@ -35,7 +33,7 @@ class Plan:
 
 def plan() -> Plan:
     """Look at the environment and `.env`, check all of it, and complete it. Raises `env.EnvInvalid`."""
-    given = {name: value for name, value in (dotenv_values(ROOT / ".env") | os.environ).items() if value}
+    given = env.variables()
     configured = tuple(name for name in (*SERVICES.values(), STRIPE) if name in given or f"{name}_FILE" in given)
     for name, value in NOT_YET.items():
         if name not in configured:
