@@ -68,21 +68,24 @@ def configure(*, log_format: str, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    logging.raiseExceptions = False  # a bad format would print its arguments
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for noisy in ("urllib3", "stripe", "kafka", "celery.app.trace", "celery.worker.strategy", "asyncio"):
         # They say what our own steps already say, or quote arguments.
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    for takes_care_of_itself in ("django.server", "gunicorn.error", "gunicorn.access"):
-        logging.getLogger(takes_care_of_itself).propagate = True
+    for name in ("django.server", "gunicorn.error", "gunicorn.access"):
+        # They would write past us, in formats of their own.
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
 
 
 def _foreign_without_arguments(_: object, __: str, event: Event) -> Event:
     record: logging.LogRecord = event["_record"]
     event["logger"] = record.name
     if not record.name.startswith(_TRUSTED):
-        event["event"] = str(record.msg)
+        event["event"] = record.msg
     if record.exc_info:
         event["exc_info"] = record.exc_info
     return event
@@ -108,6 +111,10 @@ def _only_allowed(_: object, __: str, event: Event) -> Event:
     dropped = sorted(key for key in event if key not in ALLOWED and not key.startswith("_"))
     for key in dropped:
         del event[key]
+    for key, value in event.items():
+        if not key.startswith("_") and not isinstance(value, str | int | float | None):
+            # An object would be written as its text, and an exception's text may quote anything.
+            event[key] = type(value).__name__
     if dropped:
         event["dropped"] = dropped
     return event

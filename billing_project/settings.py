@@ -1,12 +1,9 @@
 """Django's settings, for every environment: what differs between them comes in through `billing_project.env`."""
 
 import sys
-from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from billing_project import env, logs
-
-BASE_DIR = Path(__file__).resolve().parent.parent
 
 try:
     ENV = env.load()
@@ -85,12 +82,7 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
-}
-# Serves the admin's files straight from the packages where nobody ran collectstatic (demo, tests).
+# The admin's few files are served straight from the packages: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = True
 
 AUTH_PASSWORD_VALIDATORS = [

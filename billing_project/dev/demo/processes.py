@@ -33,7 +33,7 @@ class Processes:
         celery = [sys.executable, "-m", "celery", "-A", "billing_project"]
         bind = f"127.0.0.1:{web_port}"
         self._commands = {
-            "web": [sys.executable, "-m", "gunicorn", "billing_project.wsgi", "--bind", bind, "--threads", "4"],
+            "web": [sys.executable, "-m", "gunicorn", "billing_project.wsgi", "--bind", bind],
             "beat": [*celery, "beat"],
             "bridge": [*MANAGE, "bridge", "--from", "earliest"],
             "worker": [*celery, "worker"],
