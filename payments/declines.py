@@ -75,8 +75,6 @@ def meaning_of_decline(
 ) -> Meaning:
     """What a 402 means. Precedence: network advice, advice, decline code, code; unknown codes are soft."""
     meaning = BY_CODE.get(decline_code) or BY_CODE.get(code) or UNKNOWN_DECLINE
-    if meaning.kind == "action":
-        return meaning
     if network_advice_code in HARD_NETWORK_ADVICE or advice_code in HARD_ADVICE:
         return Meaning(fault=meaning.fault, kind="hard", text=meaning.text)
     return meaning
@@ -84,7 +82,8 @@ def meaning_of_decline(
 
 def meaning_of_rejection(*, code: str) -> Meaning:
     """What a 400 or 404 means: never the customer's card's fault, unless the saved card is gone."""
-    return BY_CODE.get(code) or UNKNOWN_REJECTION
+    meaning = BY_CODE.get(code)
+    return meaning if meaning and meaning.fault == "us" else UNKNOWN_REJECTION
 
 
 def is_listed(*, code: str, decline_code: str = "") -> bool:

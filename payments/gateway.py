@@ -157,6 +157,9 @@ def _declined(error: stripe.CardError) -> Declined | Unknown:
     details = error.error
     if details is None or not error.code:
         return Unknown(why="unreadable_answer", http_status=402, request=error.request_id or "")
+    if getattr(details, "decline_code", None) == "duplicate_transaction":
+        # The bank has seen this charge before: perhaps an earlier one went through.
+        return Unknown(why="duplicate_transaction", http_status=402, request=error.request_id or "")
     intent = getattr(details, "payment_intent", None)
     return Declined(
         code=error.code,

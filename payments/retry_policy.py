@@ -19,8 +19,8 @@ KEY_LIFETIME = timedelta(hours=23)
 DELIVERIES_TOGETHER = 2
 DELIVERIES_BEFORE_A_LOOK = 5
 
-# A shop's customers press "pay" and wait; after this long a person should know.
-UNKNOWN_BEFORE_A_LOOK = timedelta(minutes=15)
+# P5: what isn't settled by then is shown to a person.
+UNKNOWN_BEFORE_A_LOOK = timedelta(minutes=3)
 
 Who = Literal["event", "staff"]
 

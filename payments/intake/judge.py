@@ -49,13 +49,13 @@ def judge(*, request: PaymentRequest, at: datetime, known: Known, event_seen_for
     """Judge a request whose record is at a new place. `event_seen_for`: the subscription of its event id, if known."""
     if event_seen_for == request.subscription:
         return Judgement(verdict="duplicate", reason="its event id is known")
+    if known.judged_until is not None and at <= known.judged_until:
+        return Judgement(verdict="duplicate", reason="a record as new as this one has been judged")
     if event_seen_for is not None:
         return Judgement(
             verdict="conflict",
             reason=f"ce_id: is the id of an event of subscription {event_seen_for}: event ids must be unique",
         )
-    if known.judged_until is not None and at <= known.judged_until:
-        return Judgement(verdict="duplicate", reason="a record as new as this one has been judged")
     if not known.status or known.closed:
         return Judgement(verdict="accepted", action=Action.NEW_PAYMENT)
     if request.fingerprint != known.fingerprint:
