@@ -8,8 +8,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_prerun
 from django.conf import settings
+from django.db import close_old_connections
 from kombu import Queue
 
 from payments.limits import CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE
@@ -44,6 +45,7 @@ app.conf.update(
     # Without an exchange: those need a binding in Redis, which FLUSHALL would take.
     task_queues=[Queue(name, routing_key=name) for name in (CHARGE_QUEUE, SWEEP_QUEUE)],
     task_default_queue=CHARGE_QUEUE,
+    task_routes={"payments.charge": {"queue": CHARGE_QUEUE}, "payments.sweep": {"queue": SWEEP_QUEUE}},
     accept_content=["json"],
     task_serializer="json",
     timezone="UTC",
@@ -56,6 +58,12 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["payments"])
+
+
+@task_prerun.connect
+def _fresh_connection(**_: Any) -> None:
+    """One that broke, or is older than CONN_MAX_AGE, is replaced before a task begins."""
+    close_old_connections()
 
 
 @setup_logging.connect

@@ -13,12 +13,11 @@ from typing import Any
 import redis
 import structlog
 from celery import shared_task
-from django.db import close_old_connections
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from payments import charging, gateway, limits, retry_policy
-from payments.limits import CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE
+from payments.limits import CHARGE_QUEUE, KEY_PREFIX
 from payments.models import Payment
 
 log = structlog.get_logger(__name__)
@@ -72,10 +71,9 @@ def queued() -> int:
     return int(limits.connect_redis().llen(KEY_PREFIX + CHARGE_QUEUE))
 
 
-@shared_task(name="payments.charge", queue=CHARGE_QUEUE)
+@shared_task(name="payments.charge")
 def charge(*, payment_ids: list[str], **_: Any) -> None:
     """Bring each of these payments as far as it goes, as fast as the rate limit lets them."""
-    close_old_connections()
     waiting = [uuid.UUID(one) for one in payment_ids]
     give_up_at = time.monotonic() + LONGEST_WAIT_FOR_TOKENS
     while waiting:
@@ -89,10 +87,9 @@ def charge(*, payment_ids: list[str], **_: Any) -> None:
             time.sleep(pause)
 
 
-@shared_task(name="payments.sweep", queue=SWEEP_QUEUE)
+@shared_task(name="payments.sweep")
 def sweep(**_: Any) -> None:
     """Ring for what is due and nobody came for, oldest first, as far as the queue has room."""
-    close_old_connections()
     room = max(0, MESSAGES_AHEAD - queued())
     if not room:
         return

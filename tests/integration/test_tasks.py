@@ -1,0 +1,134 @@
+"""Doorbells: rung in step with the queue, lost without harm, swept up when nobody came."""
+
+import base64
+import json
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing_project.dev.services import Redis
+from billing_project.dev.simulator import Simulator
+from payments import limits, tasks
+from payments.models import Payment
+from tests.integration.events import accept, event, record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis() -> None:
+    """This worker's own Redis database, empty."""
+    limits.connect_redis().flushdb()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Tasks look at the real clock."""
+    return datetime.now(UTC)
+
+
+def take_in(count: int, now: datetime) -> list[uuid.UUID]:
+    """So many payments, due since a minute."""
+    return accept(*(record(event(f"sub_{n}", method="pm_1"), at=now) for n in range(count)), now=now).due
+
+
+def messages() -> list[list[str]]:
+    """The ids in each message that waits, oldest first."""
+    raw = limits.connect_redis().lrange(limits.KEY_PREFIX + limits.CHARGE_QUEUE, 0, -1)
+    bodies = [json.loads(base64.b64decode(json.loads(one)["body"])) for one in reversed(raw)]
+    return [kwargs["payment_ids"] for _, kwargs, _ in bodies]
+
+
+def test_at_low_load_each_payment_has_a_message_of_its_own() -> None:
+    """So that none waits for another's answer."""
+    ids = [uuid.uuid4() for _ in range(3)]
+    assert tasks.Doorbell().ring(payment_ids=ids) == 3
+    assert messages() == [[str(one)] for one in ids]
+
+
+def test_under_load_a_message_carries_up_to_fifty() -> None:
+    """Celery and SQL are cheap per payment when a message carries many."""
+    ids = [uuid.uuid4() for _ in range(500)]
+    assert tasks.Doorbell().ring(payment_ids=ids) == 500
+    assert [len(one) for one in messages()] == [50] * 10
+
+
+def test_a_backlog_does_not_multiply_doorbells() -> None:
+    """Beyond a full queue nobody rings; the sweep will, as it drains."""
+    doorbell = tasks.Doorbell()
+    for _ in range(10):
+        doorbell.ring(payment_ids=[uuid.uuid4() for _ in range(500)])
+    assert tasks.queued() == tasks.MESSAGES_AHEAD
+    assert doorbell.ring(payment_ids=[uuid.uuid4()]) == 0
+
+
+def test_redis_away_is_no_error_and_is_left_alone_for_a_while(settings: Any) -> None:
+    """The bridge must neither fail nor wait because a doorbell can't be rung."""
+    server = Redis(folder=Path(os.environ["TEST_DATA"]) / f"redis-{uuid.uuid4().hex[:8]}", durable=False)
+    server.start()
+    settings.REDIS_URL = server.url
+    limits.connect_redis.cache_clear()
+    try:
+        server.kill()
+        doorbell = tasks.Doorbell()
+        assert doorbell.ring(payment_ids=[uuid.uuid4()]) == 0
+        server.start()
+        assert doorbell.ring(payment_ids=[uuid.uuid4()]) == 0, "not before the pause is over"
+    finally:
+        server.stop()
+        limits.connect_redis.cache_clear()
+
+
+def test_the_sweep_rings_for_what_is_due_and_free_oldest_first(now: datetime) -> None:
+    """A lost doorbell, a lease that ran out and an unknown outcome are all the same to it."""
+    ids = take_in(4, now - timedelta(minutes=1))
+    Payment.objects.filter(id=ids[0]).update(due_at=now - timedelta(seconds=10))
+    Payment.objects.filter(id=ids[1]).update(lease_until=now + timedelta(minutes=1))
+    Payment.objects.filter(id=ids[2]).update(due_at=now + timedelta(minutes=1))
+    tasks.sweep()
+    assert messages() == [[str(ids[3])], [str(ids[0])]]
+
+
+def test_the_sweep_leaves_alone_what_was_just_rung(now: datetime) -> None:
+    """Or every payment would have two doorbells."""
+    take_in(1, now)
+    tasks.sweep()
+    assert messages() == []
+
+
+def test_a_payment_that_was_delivered_twice_without_an_end_is_rung_alone(now: datetime) -> None:
+    """Whatever kills its worker must not take neighbours along."""
+    ids = take_in(20, now - timedelta(minutes=1))
+    Payment.objects.filter(id=ids[7]).update(deliveries=2)
+    tasks.sweep()
+    assert [str(ids[7])] in messages()
+    assert sum(len(one) for one in messages()) == 20
+
+
+def test_charge_brings_payments_to_their_end_at_the_rate_limit(stripe: Simulator, settings: Any, now: datetime) -> None:
+    """Twelve payments at five a second take more than a second, and all are charged."""
+    settings.STRIPE_RATE_LIMIT = 5
+    ids = take_in(12, now - timedelta(seconds=5))
+    tasks.charge(payment_ids=[str(one) for one in ids])
+    assert set(Payment.objects.values_list("status", flat=True)) == {"success"}
+    assert datetime.now(UTC) - now > timedelta(seconds=1.3)
+
+
+def test_charge_tolerates_arguments_of_another_version(stripe: Simulator, now: datetime) -> None:
+    """During a rolling deploy old and new workers share the queue."""
+    [payment_id] = take_in(1, now - timedelta(seconds=5))
+    tasks.charge(payment_ids=[str(payment_id)], added_later=True)
+    assert Payment.objects.get().status == "success"
+
+
+def test_a_bucket_never_grants_more_than_the_rate(settings: Any) -> None:
+    """One bucket for all workers: a second's worth at once, then in step with the clock of Redis."""
+    settings.STRIPE_RATE_LIMIT = 10
+    assert limits.take(wanted=25)[0] == 10
+    granted, pause = limits.take(wanted=25)
+    assert granted <= 1
+    assert 0 < pause <= 0.1
