@@ -9,7 +9,8 @@ from billing_project import env
 from billing_project.dev.services import Name
 
 ROOT = Path(__file__).resolve().parents[3]
-DATA = ROOT / ".data"
+DATA = ROOT / ".data" / "demo"
+CACHE = ROOT / ".data" / "cache"
 
 SERVICES: dict[Name, str] = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "kafka": "KAFKA_BROKER"}
 STRIPE = "STRIPE_SECRET_KEY"
@@ -31,7 +32,7 @@ class Plan:
     configured: tuple[str, ...]
 
 
-def plan() -> Plan:
+def plan(*, data: Path) -> Plan:
     """Look at the environment and `.env`, check all of it, and complete it. Raises `env.EnvInvalid`."""
     given = env.variables()
     configured = tuple(name for name in (*SERVICES.values(), STRIPE) if name in given or f"{name}_FILE" in given)
@@ -39,7 +40,7 @@ def plan() -> Plan:
         if name not in configured:
             os.environ[name] = value
     if "SECRET_KEY" not in given and "SECRET_KEY_FILE" not in given:
-        os.environ["SECRET_KEY"] = _kept("secret-key", length=50)
+        os.environ["SECRET_KEY"] = _kept(data / "secret-key", length=50)
     os.environ.setdefault("DEBUG", "true")  # cookies over plain HTTP, on the loopback
     if env.load().is_live:
         raise env.EnvInvalid([f"{STRIPE}: is a live key: the demo moves no real money: unset it, or use sk_test_…"])
@@ -51,13 +52,12 @@ def plan() -> Plan:
     )
 
 
-def admin_password() -> str:
-    """The demo's own, made once per checkout."""
-    return _kept("admin-password", length=12)
+def admin_password(*, data: Path) -> str:
+    """The demo's own, made once per data folder."""
+    return _kept(data / "admin-password", length=12)
 
 
-def _kept(name: str, *, length: int) -> str:
-    path = DATA / "demo" / name
+def _kept(path: Path, *, length: int) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)

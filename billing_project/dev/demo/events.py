@@ -1,6 +1,7 @@
 """What the demo feeds: one event for each thing that can happen to a payment, the README's example first."""
 
 import json
+import logging
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,11 @@ _WISHES: tuple[tuple[Any, str, str], ...] = (
 )
 
 
+# The client's own lines about a broker that is still starting would only frighten.
+_QUIET = logging.getLogger("librdkafka")
+_QUIET.setLevel(logging.CRITICAL)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fed:
     """How many records were sent."""
@@ -47,7 +53,7 @@ def feed(*, broker: str, topic: str) -> Fed:
     values.append(_bytes(_event(f"sub_{run}_1", price=9990, currency="KZT", method="pm_card_visa")))
     values.append(_bytes(_event(f"sub_{run}_free", price=0, currency="KZT", method="pm_card_visa")))
     values.append(b"[object Object]")
-    producer = Producer({"bootstrap.servers": broker, "enable.idempotence": True})
+    producer = Producer({"bootstrap.servers": broker, "enable.idempotence": True, "logger": _QUIET})
     for value in values:
         producer.produce(topic, value, key=b"demo")  # one partition, so that they are judged in this order
     if producer.flush(20):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 
 import django
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from billing_project import env
 from billing_project.dev.demo import environment
-from billing_project.dev.demo.environment import DATA, Plan
+from billing_project.dev.demo.environment import CACHE, DATA, ROOT, Plan
 from billing_project.dev.demo.processes import ProcessEnded, Processes, watch_code
 from billing_project.dev.services import ServiceFailed, Services
 from billing_project.dev.services.process import find_free_ports
@@ -60,6 +61,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="manage.py demo", description=__doc__)
     parser.add_argument("--exit", action="store_true", help="end when the last event is settled; 0 if all is well")
     parser.add_argument("--feed", action="store_true", help="feed events although a service is configured")
+    parser.add_argument("--data", type=Path, default=DATA, help="where the embedded services keep their data")
     parser.add_argument("--reload", action="store_true", help="restart the processes when code changes")
     return parser.parse_args(arguments)
 
@@ -71,25 +73,25 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 def _run(options: argparse.Namespace, console: Console, stack: ExitStack) -> int:
-    plan = environment.plan()
+    plan = environment.plan(data=options.data)
     feeds = options.feed or not plan.configured
     if options.exit and not feeds:
         raise GivenUp(f"nothing is fed while {', '.join(plan.configured)} is set: add --feed, or leave out --exit")
-    _start_services(plan, console, stack)
+    _start_services(plan, options.data, console, stack)
     web_port = WEB_PORT if _is_free(WEB_PORT) else find_free_ports(count=1)[0]
-    processes = Processes(logs=DATA / "demo" / "logs", web_port=web_port)
+    processes = Processes(logs=options.data / "logs", web_port=web_port)
     stack.callback(processes.stop)
-    stripe = _start_simulator(processes) if plan.simulator else None
+    stripe = _start_simulator(processes, options.data) if plan.simulator else None
     os.environ["DJANGO_SETTINGS_MODULE"] = "billing_project.settings"
     os.environ.setdefault("LOG_FORMAT", "json")
     os.environ.setdefault("LOG_LEVEL", "INFO")
-    _prepare_database(plan, console)
+    _prepare_database(plan, options.data, console)
 
     from billing_project.dev.demo.live import Live
 
     live = Live(console=console, processes=processes, stripe=stripe)
     processes.start()
-    _say_where(plan, console, processes, web_port)
+    _say_where(plan, options.data, console, processes, web_port)
     if feeds:
         live.feed()
     if options.exit:
@@ -102,13 +104,11 @@ def _run(options: argparse.Namespace, console: Console, stack: ExitStack) -> int
     return 0
 
 
-def _start_services(plan: Plan, console: Console, stack: ExitStack) -> None:
+def _start_services(plan: Plan, data: Path, console: Console, stack: ExitStack) -> None:
     if not plan.embedded:
         return
     began = time.monotonic()
-    services = Services(
-        data=DATA / "demo", cache=DATA / "cache", want=plan.embedded, durable=True, say=lambda line: console.print(line)
-    )
+    services = Services(data=data, cache=CACHE, want=plan.embedded, durable=True, say=lambda line: console.print(line))
     stack.enter_context(services)
     console.print(f"started {', '.join(sorted(plan.embedded))} in {time.monotonic() - began:.1f} s")
     addresses = {
@@ -121,9 +121,9 @@ def _start_services(plan: Plan, console: Console, stack: ExitStack) -> None:
         os.environ[variable] = address
 
 
-def _start_simulator(processes: Processes) -> str:
+def _start_simulator(processes: Processes, data: Path) -> str:
     [port] = find_free_ports(count=1)
-    journal = DATA / "demo" / "stripe.jsonl"
+    journal = data / "stripe.jsonl"
     processes.spawn(
         "stripe-simulator",
         [*SIMULATOR, "--port", str(port), "--latency-ms", str(SIMULATED_LATENCY_MS), "--journal", str(journal)],
@@ -132,7 +132,7 @@ def _start_simulator(processes: Processes) -> str:
     return os.environ["STRIPE_API_BASE"]
 
 
-def _prepare_database(plan: Plan, console: Console) -> None:
+def _prepare_database(plan: Plan, data: Path, console: Console) -> None:
     django.setup()
     from django.contrib.auth import get_user_model
     from django.core.management import CommandError, call_command
@@ -149,7 +149,7 @@ def _prepare_database(plan: Plan, console: Console) -> None:
     if "postgres" in plan.embedded:
         users = get_user_model()
         if not users.objects.filter(username="admin").exists():
-            users.objects.create_superuser("admin", password=environment.admin_password())
+            users.objects.create_superuser("admin", password=environment.admin_password(data=data))
 
 
 def _until_there(step: Callable[[], None], away: type[Exception], line: str, console: Console) -> None:
@@ -163,10 +163,13 @@ def _until_there(step: Callable[[], None], away: type[Exception], line: str, con
             pause = min(pause * 2, 15.0)
 
 
-def _say_where(plan: Plan, console: Console, processes: Processes, web_port: int) -> None:
-    login = f"admin / {environment.admin_password()}" if "postgres" in plan.embedded else "manage.py createsuperuser"
-    console.print(f"admin   http://127.0.0.1:{web_port}/admin/  [bold]{login}[/]")
-    console.print(f"logs    {processes.log('bridge').parent.relative_to(environment.ROOT)}/")
+def _say_where(plan: Plan, data: Path, console: Console, processes: Processes, web_port: int) -> None:
+    login = "with a login of manage.py createsuperuser"
+    if "postgres" in plan.embedded:
+        login = f"[bold]admin / {environment.admin_password(data=data)}[/]"
+    console.print(f"admin   http://127.0.0.1:{web_port}/admin/  {login}")
+    logs = processes.log("bridge").parent
+    console.print(f"logs    {logs.relative_to(ROOT) if logs.is_relative_to(ROOT) else logs}/")
     console.print("stop    Ctrl-C\n")
 
 
