@@ -81,6 +81,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["billing_project.formats"]
 STATIC_URL = "static/"
 # The admin's few files are served straight from the packages: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = True

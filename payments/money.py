@@ -83,7 +83,7 @@ def as_json_number(price: Decimal) -> int | float:
 
 
 def for_people(minor: int, *, currency: str) -> str:
-    """As staff read it: `1 234.50 KZT`."""
+    """As staff read it: `1 234.50 KZT`, which never breaks over two lines."""
     price = to_price(minor, currency=currency, unit="major")
     places = 0 if currency in WHOLE_UNITS_ONLY else decimals(currency)
-    return f"{price:,.{places}f} {currency}".replace(",", "\N{NO-BREAK SPACE}")
+    return f"{price:,.{places}f} {currency}".replace(",", " ").replace(" ", "\N{NO-BREAK SPACE}")

@@ -47,7 +47,8 @@ def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe
         payment=str(payment.id), attempt=attempt.number, status=payment.status, state=attempt.state,
         outcome=type(answer).__name__, code=payment.code, request=attempt.request_id,
     )  # fmt: skip
-    outbox.wake()
+    if before != after:
+        outbox.wake()
 
 
 class _Settling:
@@ -125,8 +126,12 @@ class _Settling:
         if payment.status == Payment.Status.SUCCESS or payment.closed_at:
             return
         payment.closed_at = self.now
-        meaning = declines.Meaning(fault="us", kind="hard", text=declines.OUR_FAULT)
-        self._failed(Attempt.State.REJECTED, meaning, "canceled", transition="closed")
+        if payment.status == Payment.Status.FAILED:
+            # Why it failed has been told, and stays as it was.
+            self._to(Payment.Status.FAILED, why="closed: canceled at Stripe")
+        else:
+            meaning = declines.Meaning(fault="us", kind="hard", text=declines.OUR_FAULT)
+            self._failed(Attempt.State.REJECTED, meaning, "canceled")
         payment.due_at = None
 
     def _declined(self, answer: Declined) -> None:
@@ -147,8 +152,6 @@ class _Settling:
             meaning,
             answer.decline_code or answer.code,
         )
-        if self.payment.next_payment_method:
-            self._use_next_method()
 
     def _rejected(self, answer: Rejected) -> None:
         if self.attempt.state not in Attempt.OPEN:
@@ -172,7 +175,10 @@ class _Settling:
     def _unknown(self, why: str, *, key_is_spent: bool = False) -> None:
         payment, attempt = self.payment, self.attempt
         if attempt.state not in Attempt.OPEN:
-            return self._still_failed()
+            if payment.due_at:
+                # A look at a failed payment that saw nothing doesn't count as one.
+                payment.due_at = self.now + retry_policy.FAILED_LOOKS[0]
+            return
         attempt.tries += 1
         attempt.in_doubt |= payment.intent_id is not None
         attempt.key_is_spent |= key_is_spent
@@ -182,7 +188,6 @@ class _Settling:
         if attempt.state != Attempt.State.UNKNOWN:
             attempt.state = Attempt.State.UNKNOWN
             self._to(Payment.Status.PENDING, why="outcome unknown: " + why)
-        return None
 
     def _processing(self) -> None:
         if self.attempt.state not in Attempt.OPEN:
@@ -202,7 +207,7 @@ class _Settling:
         pause = retry_policy.pause_after_failed_look(payment.looks)
         payment.due_at = self.now + pause if pause else None
 
-    def _failed(self, state: str, meaning: declines.Meaning, code: str, *, transition: str = "") -> None:
+    def _failed(self, state: str, meaning: declines.Meaning, code: str) -> None:
         payment = self.payment
         if self.attempt.state in Attempt.OPEN:
             self._end(state)
@@ -216,7 +221,9 @@ class _Settling:
         payment.looks = 0
         self._to(Payment.Status.FAILED, why=f"{state}: {code}")
         payment.due_at = self.now + retry_policy.FAILED_LOOKS[0] if payment.intent_id else None
-        self._tell(transition or f"failed/{self.attempt.number}")
+        self._tell(f"failed/{self.attempt.number}")
+        if payment.next_payment_method and not payment.closed_at:
+            self._use_next_method()
 
     def _use_next_method(self) -> None:
         payment = self.payment

@@ -76,8 +76,11 @@ def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     if attempt.state not in Attempt.OPEN:
         return
     if attempt.key_is_spent or clock() - (attempt.key_made_at or clock()) > KEY_LIFETIME:
-        attempt.idempotency_key, attempt.key_made_at, attempt.key_is_spent = new_key(), clock(), False
-        attempt.save(update_fields=["idempotency_key", "key_made_at", "key_is_spent"])
+        # By compare and set: of two workers that see it spent, both must send the same new one.
+        Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key).update(
+            idempotency_key=new_key(), key_made_at=clock(), key_is_spent=False
+        )
+        attempt.refresh_from_db()
     key, request = attempt.idempotency_key, attempt.request
     answer = yield lambda: gateway.confirm(intent=claim.intent or "", request=request, key=key)
     _settle(claim, answer, clock)

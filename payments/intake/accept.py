@@ -49,7 +49,7 @@ def accept(*, records: Sequence[Record], group: str, now: datetime) -> Accepted:
         return Accepted()
     try:
         with transaction.atomic():
-            return _Batch(records, group, now).write()
+            accepted = _Batch(records, group, now).write()
     except (DataError, IntegrityError) as error:
         if len(records) > 1:
             middle = len(records) // 2
@@ -61,6 +61,8 @@ def accept(*, records: Sequence[Record], group: str, now: datetime) -> Accepted:
         log.warning("record refused by the database", record=_place(records[0]), error=type(error).__name__)
         reason = f"refused by the database ({type(error).__name__}): correct the event and send it again"
         return accept(records=[replace(records[0], wish=Rejection(reason=reason))], group=group, now=now)
+    outbox.wake()
+    return accepted
 
 
 class _Batch:
@@ -161,11 +163,16 @@ class _Batch:
         return InboxMessage(
             cluster=record.cluster, topic=record.topic, partition=record.partition, offset=record.offset,
             value_hash=_hash(record), key=record.key, value=record.value,
-            headers=[[name, value and base64.b64encode(value).decode()] for name, value in record.headers],
+            headers=[[_storable(name), value and base64.b64encode(value).decode()] for name, value in record.headers],
             recorded_at=record.at, received_at=self.now,
             event_id=wish.event_id if wish else "", subscription_id=wish.subscription if wish else None,
             payment=payment, verdict=judgement.verdict, reason=judgement.reason,
         )  # fmt: skip
+
+
+def _storable(name: str) -> str:
+    """A header's name as jsonb can hold it: whatever a record is like, it must be possible to park it."""
+    return name.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def _lock_places(records: Sequence[Record]) -> None:

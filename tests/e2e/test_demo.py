@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.deployment import ROOT
+from tests.e2e.deployment import ROOT, Deployment
 from tests.placeholders import PLACEHOLDERS
 
 DEMO = [sys.executable, "manage.py", "demo"]
@@ -59,6 +59,22 @@ def test_ctrl_c_stops_everything_that_the_demo_started(data: list[str]) -> None:
     assert demo.returncode == 0
     _, left = psutil.wait_procs(below, timeout=10)
     assert left == []
+
+
+@pytest.mark.timeout(120)
+def test_with_every_service_configured_nothing_is_embedded(data: list[str], deployment: Deployment) -> None:
+    """What is set is used: with `--feed` the events go there, and the payments are in that database."""
+    configured = {name: deployment.env[name] for name in (*PLACEHOLDERS, "STRIPE_API_BASE")}
+    ended = subprocess.run(
+        [*DEMO, *data, "--exit", "--feed"], cwd=ROOT,
+        env=environment(**configured, **deployment.topics, KAFKA_GROUP_ID=deployment.env["KAFKA_GROUP_ID"]),
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "started" not in ended.stdout
+    assert deployment.count("SELECT count(*) FROM payments_payment WHERE status = 'success'") > 5
+    assert len(deployment.stripe.ledger.successes("sub_1")) == 1
+    assert [path.name for path in Path(data[1]).iterdir()] == ["logs"]
 
 
 def test_a_live_key_is_refused(data: list[str]) -> None:

@@ -347,6 +347,36 @@ def test_an_intent_that_was_cancelled_closes_its_payment(
     assert [one["payment"]["status"] for one in told()] == ["failed"]
 
 
+def test_a_failed_payment_whose_intent_is_cancelled_is_closed_and_not_told_again(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """Why it failed has been told; closing it takes nothing and changes nothing of that."""
+    take_in(clock, method="pm_card_chargeDeclinedExpiredCard")
+    payment = charge(stripe_gateway, clock)
+    stripe_gateway.cancel(intent=payment.intent_id or "")
+    clock.advance(minutes=1)
+    payment = charge(stripe_gateway, clock)
+    assert (payment.status, payment.code, payment.closed_at, payment.due_at) == (
+        "failed",
+        "expired_card",
+        clock(),
+        None,
+    )
+    assert len(told()) == 1
+
+
+def test_a_look_that_sees_nothing_does_not_count(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:
+    """An outage must not use up the three looks at a failed payment."""
+    take_in(clock, method="pm_card_chargeDeclined")
+    charge(stripe_gateway, clock)
+    stripe.control.add_fault(kind="reset", endpoint="retrieve", count=5)
+    for _ in range(5):
+        clock.advance(minutes=1)
+        assert charge(stripe_gateway, clock).looks == 0
+    clock.advance(minutes=1)
+    assert charge(stripe_gateway, clock).looks == 1
+
+
 def test_a_late_answer_to_a_settled_attempt_changes_nothing(
     stripe: Simulator, stripe_gateway: Gateway, clock: Clock
 ) -> None:

@@ -193,15 +193,24 @@ def test_malformed_records_are_parked_with_their_reason_and_stop_nothing(clock: 
 
 @db
 def test_a_record_that_the_database_refuses_is_found_and_parked_alone(clock: Clock) -> None:
-    """SQLSTATE class 22: the batch is halved until the record stands alone; the others are accepted."""
-    evil = event("evil")
-    evil["user"]["nickname"] = "a\x00b"  # JSON may hold it, jsonb may not
-    records = [record(one, at=clock()) for one in (event("a"), event("b"), evil, event("c"), event("d"))]
+    """SQLSTATE class 23: the batch is halved until the record stands alone; the others are accepted."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_payment ADD CHECK (subscription_id <> 'evil')")
+    records = [record(event(name), at=clock()) for name in ("a", "b", "evil", "c", "d")]
     accept(*records, now=clock())
     assert sorted(Payment.objects.values_list("subscription_id", flat=True)) == ["a", "b", "c", "d"]
     parked = InboxMessage.objects.get(verdict="invalid")
-    assert parked.reason == "refused by the database (DataError): correct the event and send it again"
+    assert parked.reason == "refused by the database (IntegrityError): correct the event and send it again"
     assert bytes(parked.value or b"") == records[2].value
+
+
+@db
+def test_a_record_whose_headers_can_not_be_stored_as_they_are_is_still_stored(clock: Clock) -> None:
+    """P2: nothing about a record may keep it from having its row."""
+    accept(record(event(), at=clock(), headers=(("a\x00b", b"\x00"), ("\ud800", None))), now=clock())
+    row = InboxMessage.objects.get()
+    assert row.verdict == "accepted"
+    assert row.headers == [["a\\x00b", "AA=="], ["\\ud800", None]]
 
 
 @db

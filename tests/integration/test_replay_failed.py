@@ -50,7 +50,7 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(payments: dict[str
     """Who is refused, and why, stands beside who isn't."""
     before = list(Payment.objects.order_by("id").values())
     printed = replay()
-    assert "1 would be tried again for 100.00 KZT." in printed
+    assert "1 would be tried again for 100.00\N{NO-BREAK SPACE}KZT." in printed
     assert "1 refused: this payment method was declined for good: another one is needed." in printed
     assert "1 refused: the customer must confirm the payment with their bank" in printed
     assert "Nothing was changed. Add --yes to act." in printed

@@ -3,6 +3,7 @@
 import json
 import logging
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +55,10 @@ def feed(*, broker: str, topic: str) -> Fed:
     values.append(_bytes(_event(f"sub_{run}_free", price=0, currency="KZT", method="pm_card_visa")))
     values.append(b"[object Object]")
     producer = Producer({"bootstrap.servers": broker, "enable.idempotence": True, "logger": _QUIET})
-    for value in values:
-        producer.produce(topic, value, key=b"demo")  # one partition, so that they are judged in this order
+    began = int(time.time() * 1000) - len(values)
+    for number, value in enumerate(values):
+        # One partition and a time of its own for each, so that they are judged in this order.
+        producer.produce(topic, value, key=b"demo", timestamp=began + number)
     if producer.flush(20):
         raise TimeoutError("Kafka did not take the events within 20 s")
     return Fed(records=len(values))

@@ -40,7 +40,7 @@ class GivenUp(Exception):
 def main(arguments: list[str]) -> int:
     """Run the demo. Returns the exit code: 0 at rest or after Ctrl-C, 1 with one line that says what is wrong."""
     options = _parse(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
