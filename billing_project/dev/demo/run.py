@@ -1,6 +1,7 @@
 """One run of the demo, from the first line on the terminal to the last process stopped."""
 
 import argparse
+import io
 import os
 import signal
 import socket
@@ -142,7 +143,7 @@ def _prepare_database(plan: Plan, data: Path, console: Console) -> None:
         call_command("migrate", verbosity=0)
 
     def topics() -> None:
-        call_command("topics", partitions=4, stdout=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+        call_command("topics", partitions=4, stdout=io.StringIO())
 
     _until_there(migrate, OperationalError, "the database does not answer (DATABASE_URL)", console)
     _until_there(topics, CommandError, "Kafka does not answer (KAFKA_BROKER)", console)
