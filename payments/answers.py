@@ -57,9 +57,11 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True)
 class Misconfigured:
-    """401 or 403: our key is wrong, not this payment."""
+    """401 or 403, or 404 for an intent that we hold: our key is wrong, not this payment. `everyones`: it would be
+    the same for any other payment."""
 
     http_status: int
+    everyones: bool = True
     code: str = ""
     request: str = ""
 
@@ -93,5 +95,5 @@ class Account:
     id: str
 
 
-Reply = Owner | Account | Answer
+Reply = Owner | Account | bool | Answer
 """Whatever a call can end with."""

@@ -79,6 +79,14 @@ class Gateway:
             _seen,
         )
 
+    def set_customer(self, *, intent: str, customer: str) -> Answer:
+        """Make a PaymentIntent that isn't paid one of this customer's, whose method shall pay it."""
+        return _ask(lambda: self._client.v1.payment_intents.update(intent, {"customer": customer}), _seen)
+
+    def probe(self) -> bool | Answer:
+        """Whether Stripe takes our key: True, or the answer that says otherwise."""
+        return _ask(lambda: self._client.v1.payment_intents.list({"limit": 1}), lambda _: True)
+
     def retrieve(self, *, intent: str) -> Answer:
         """The PaymentIntent as it is. By id, so it is authoritative."""
         return _ask(lambda: self._client.v1.payment_intents.retrieve(intent), _seen)

@@ -90,10 +90,11 @@ def charge(*, payment_ids: list[str], **_: Any) -> None:
 @shared_task(name="payments.sweep")
 def sweep(**_: Any) -> None:
     """Ring for what is due and nobody came for, oldest first, as far as the queue has room."""
-    room = max(0, MESSAGES_AHEAD - queued())
-    if not room:
-        return
     now = _now()
+    charging.probe(gateway=gateway.connect(), now=now)
+    room = max(0, MESSAGES_AHEAD - queued())
+    if not room or charging.is_paused():
+        return
     due = list(
         Payment.objects.filter(due_at__lte=now - SWEEP_GRACE)
         .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))

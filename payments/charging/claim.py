@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F, Max, Q
 
 from payments import retry_policy
+from payments.charging.pause import is_paused
 from payments.models import Attempt, Payment, Transition
 
 # Longer than the task's time limit (90 s), which is longer than the calls of one payment; shorter than the
@@ -47,6 +48,8 @@ class Claim:
     payment_method: str
     customer: str | None
     intent: str | None
+    intent_customer: str
+    account: str
 
 
 def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
@@ -58,7 +61,7 @@ def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
             .filter(due_at__lte=now, closed_at__isnull=True)
             .order_by("due_at")
         )
-        if not payments:
+        if not payments or is_paused():
             return []
         attempts = _under_way(payments)
         attempts |= _started([payment for payment in payments if payment.id not in attempts], now=now)
@@ -150,4 +153,6 @@ def _claimed(payment: Payment, attempt: Attempt, *, lease_until: datetime) -> Cl
         payment_method=attempt.payment_method,
         customer=payment.customer,
         intent=payment.intent_id,
+        intent_customer=payment.intent_customer,
+        account=payment.account_id,
     )

@@ -5,7 +5,6 @@ every answer and every PaymentIntent status has its arrow below, and what proves
 history and notification are one transaction, under the payment's row lock.
 """
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -14,33 +13,30 @@ from django.db import transaction
 
 from payments import declines, outbox, retry_policy
 from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, Seen, Unknown
+from payments.charging.arrows import ARROWS
+from payments.charging.integrity import find_mismatch
+from payments.charging.pause import pause
 from payments.charging.retry import request_attempt
-from payments.models import Attempt, Payment, Transition
+from payments.models import Attempt, Pause, Payment, Transition
 
 log = structlog.get_logger(__name__)
-
-# The states an attempt may end in, from each open one; the others are final but for the customer's own act.
-_FROM_OPEN = frozenset({"unknown", "processing", "action_required", "succeeded", "declined", "rejected", "superseded"})
-ARROWS: dict[str, frozenset[str]] = {
-    "sending": _FROM_OPEN,
-    "unknown": _FROM_OPEN,
-    "processing": _FROM_OPEN,
-    "action_required": frozenset({"succeeded", "superseded"}),
-}
 
 # Our key is refused: nothing about this payment will change that, so look again at leisure.
 PAUSE_MISCONFIGURED = timedelta(seconds=30)
 
 
-def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe") -> None:
-    """Record what `answer`, to a call made for this attempt, proves. Late and repeated answers do no harm."""
+def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe", reason: str = "") -> None:
+    """Record what `answer`, to a call made for this attempt, proves. Late and repeated answers do no harm.
+
+    `who` and `reason` are for the history, where a person had Stripe asked.
+    """
     with transaction.atomic():
         payment = Payment.objects.select_for_update(of=("self",)).get(attempts=attempt_id)
         attempt = Attempt.objects.get(id=attempt_id)  # read after the lock, which covers it
         before = (payment.status, attempt.state)
         payment.lease_until, payment.deliveries = None, 0
         attempt.request_id = answer.request or attempt.request_id
-        _Settling(payment, attempt, now, who).apply(answer)
+        _Settling(payment, attempt, now, who, reason).apply(answer)
     after = (payment.status, attempt.state)
     log.info(
         "settled" if before != after else "nothing new",
@@ -51,16 +47,24 @@ def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe
         outbox.wake()
 
 
-class _Settling:
-    """One settling under way: the locked rows, and who settles when."""
+def close_unbound(*, payment: Payment, attempt: Attempt, now: datetime, who: str, reason: str) -> None:
+    """Close a payment that no PaymentIntent is bound to, so that none can be. The caller holds its row lock."""
+    settling = _Settling(payment, attempt, now, who, reason)
+    settling.closed()
+    attempt.save()
+    payment.save()
 
-    def __init__(self, payment: Payment, attempt: Attempt, now: datetime, who: str) -> None:
-        self.payment, self.attempt, self.now, self.who = payment, attempt, now, who
+
+class _Settling:
+    """One settling under way: the locked rows, and who settles when and why."""
+
+    def __init__(self, payment: Payment, attempt: Attempt, now: datetime, who: str, reason: str) -> None:
+        self.payment, self.attempt, self.now, self.who, self.reason = payment, attempt, now, who, reason
 
     def apply(self, answer: Answer) -> None:
         """One arrow for every answer; ends by saving both rows."""
         intent = answer.intent if isinstance(answer, Seen | Declined) else None
-        mismatch = _mismatch(self.payment, intent) if intent else ""
+        mismatch = find_mismatch(self.payment, intent) if intent else ""
         if mismatch:
             self.payment.attention = f"Stripe's answer is not about this payment: {mismatch}"
             log.error("integrity check failed", payment=str(self.payment.id), why=mismatch)
@@ -90,7 +94,7 @@ class _Settling:
             case "succeeded":
                 self._succeeded(intent)
             case "canceled":
-                self._closed(intent)
+                self.closed()
             case _ if self.payment.status == Payment.Status.FAILED:
                 self._still_failed()
             case "processing":
@@ -121,14 +125,14 @@ class _Settling:
         payment.due_at = None
         self._tell("success")
 
-    def _closed(self, intent: Intent) -> None:
+    def closed(self) -> None:
+        """Nothing more can be taken: fails what was pending, and tells; what has failed stays as it was told."""
         payment = self.payment
         if payment.status == Payment.Status.SUCCESS or payment.closed_at:
             return
         payment.closed_at = self.now
         if payment.status == Payment.Status.FAILED:
-            # Why it failed has been told, and stays as it was.
-            self._to(Payment.Status.FAILED, why="closed: canceled at Stripe")
+            self._to(Payment.Status.FAILED, why=f"closed: {self.reason or 'canceled at Stripe'}")
         else:
             meaning = declines.Meaning(fault="us", kind="hard", text=declines.OUR_FAULT)
             self._failed(Attempt.State.REJECTED, meaning, "canceled")
@@ -156,9 +160,6 @@ class _Settling:
     def _rejected(self, answer: Rejected) -> None:
         if self.attempt.state not in Attempt.OPEN:
             self._still_failed()
-        elif answer.missing and self.payment.intent_id:
-            # A bound intent that isn't there: we are asking with the key of another account.
-            self._misconfigured(Misconfigured(http_status=404, code=answer.code))
         elif answer.unexpected_state or self.attempt.in_doubt:
             self._unknown(answer.code)
         else:
@@ -166,9 +167,13 @@ class _Settling:
             self._failed(Attempt.State.REJECTED, declines.meaning_of_rejection(code=answer.code), answer.code)
 
     def _misconfigured(self, answer: Misconfigured) -> None:
-        """Our fault, everybody's trouble: nothing is settled."""
+        """Our fault, perhaps everybody's trouble: nothing is settled."""
         log.error("stripe refuses our key", http_status=answer.http_status, code=answer.code)
-        self.payment.attention = f"Stripe refuses our key ({answer.http_status}): check STRIPE_SECRET_KEY"
+        what = "Stripe does not have its PaymentIntent" if answer.http_status == 404 else "Stripe refuses our key"
+        reason = f"{what} ({answer.http_status}): check STRIPE_SECRET_KEY"
+        self.payment.attention = reason
+        if answer.everyones:
+            pause(cause=Pause.Cause.KEY, reason=reason, who=self.who, now=self.now)
         if self.payment.due_at:
             self.payment.due_at = self.now + PAUSE_MISCONFIGURED
 
@@ -209,7 +214,9 @@ class _Settling:
 
     def _failed(self, state: str, meaning: declines.Meaning, code: str) -> None:
         payment = self.payment
+        transition = "closed"  # of a payment whose next attempt hadn't begun
         if self.attempt.state in Attempt.OPEN:
+            transition = f"failed/{self.attempt.number}"
             self._end(state)
         payment.fault, payment.kind, payment.code, payment.reason = (
             meaning.fault,
@@ -219,9 +226,9 @@ class _Settling:
         )
         payment.attention = ""
         payment.looks = 0
-        self._to(Payment.Status.FAILED, why=f"{state}: {code}")
+        self._to(Payment.Status.FAILED, why=self.reason or f"{state}: {code}")
         payment.due_at = self.now + retry_policy.FAILED_LOOKS[0] if payment.intent_id else None
-        self._tell(f"failed/{self.attempt.number}")
+        self._tell(transition)
         if payment.next_payment_method and not payment.closed_at:
             self._use_next_method()
 
@@ -252,16 +259,3 @@ class _Settling:
 
     def _tell(self, transition: str) -> None:
         outbox.tell(payment=self.payment, attempt=self.attempt.number, transition=transition, now=self.now)
-
-
-def _mismatch(payment: Payment, intent: Intent) -> str:
-    """What in Stripe's answer belongs to another payment; empty if nothing does."""
-    told = asdict(intent)
-    ours = {
-        "id": payment.intent_id or intent.id,
-        "amount": payment.amount,
-        "currency": payment.currency,
-        "payment": str(payment.id),
-        "livemode": intent.livemode if payment.livemode is None else payment.livemode,
-    }
-    return ", ".join(f"{name} is {told[name]}, not {value}" for name, value in ours.items() if told[name] != value)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import datetime
 
-from payments.answers import Answer, Intent, Owner, Reply, Seen
+from payments.answers import Account, Answer, Intent, Misconfigured, Owner, Rejected, Reply, Seen
 from payments.charging.claim import Claim, Step, new_key
 from payments.charging.settle import settle
 from payments.gateway import CreateIntent, Gateway
@@ -36,29 +36,35 @@ def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
             yield from _resolve(claim, gateway, clock)
         case Step.LOOK:
             answer = yield lambda: gateway.retrieve(intent=claim.intent or "")
-            _settle(claim, answer, clock)
+            yield from _finish(claim, answer, gateway, clock)
 
 
 def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     if claim.customer is None:
         owner = yield lambda: gateway.owner_of(payment_method=claim.payment_method)
         if not isinstance(owner, Owner):
-            return _settle(claim, owner, clock)
+            return (yield from _finish(claim, owner, gateway, clock))
         claim = replace(claim, customer=owner.customer)
         Payment.objects.filter(id=claim.payment, customer__isnull=True).update(customer=owner.customer)
     if claim.intent is None:
         made = yield lambda: gateway.create(wish=_wish(claim), key=f"create-{uuid.uuid4()}")
         if not isinstance(made, Seen):
-            return _settle(claim, made, clock)
+            return (yield from _finish(claim, made, gateway, clock))
         if not gateway.account:
             yield gateway.ask_account
-        bound = bind(payment=claim.payment, made=made.intent, account=gateway.account)
+        bound = bind(claim=claim, made=made.intent, account=gateway.account)
         if bound != made.intent.id:
             # Somebody else bound another one, or the payment was closed: ours must never be confirmed.
             yield lambda: gateway.cancel(intent=made.intent.id)
         if bound is None:
             return None
-        claim = replace(claim, intent=bound)
+        claim = replace(claim, intent=bound, intent_customer=claim.customer or "")
+    if claim.customer and claim.intent_customer != claim.customer:
+        # Another attempt, with a method of another customer than the intent was made for.
+        moved = yield lambda: gateway.set_customer(intent=claim.intent or "", customer=claim.customer or "")
+        if not isinstance(moved, Seen):
+            return (yield from _finish(claim, moved, gateway, clock))
+        Payment.objects.filter(id=claim.payment).update(intent_customer=claim.customer)
     return (yield from _confirm(claim, gateway, clock))
 
 
@@ -67,7 +73,7 @@ def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     if isinstance(seen, Seen) and seen.intent.status in NOT_PROVEN:
         yield from _confirm(claim, gateway, clock)
     else:
-        _settle(claim, seen, clock)
+        yield from _finish(claim, seen, gateway, clock)
 
 
 def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
@@ -83,19 +89,19 @@ def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         attempt.refresh_from_db()
     key, request = attempt.idempotency_key, attempt.request
     answer = yield lambda: gateway.confirm(intent=claim.intent or "", request=request, key=key)
-    _settle(claim, answer, clock)
+    yield from _finish(claim, answer, gateway, clock)
 
 
-def bind(*, payment: uuid.UUID, made: Intent, account: str) -> str | None:
+def bind(*, claim: Claim, made: Intent, account: str) -> str | None:
     """Tie a PaymentIntent to its payment, once and for ever; committed before anything can be confirmed.
 
     Returns the id that is bound now: ours, another worker's, or None if the payment was closed. After 0 rows
     it reads again, as our own COMMIT may have been acknowledged late.
     """
-    Payment.objects.filter(id=payment, intent_id__isnull=True, closed_at__isnull=True).update(
-        intent_id=made.id, account_id=account, livemode=made.livemode
+    Payment.objects.filter(id=claim.payment, intent_id__isnull=True, closed_at__isnull=True).update(
+        intent_id=made.id, intent_customer=claim.customer or "", account_id=account, livemode=made.livemode
     )
-    return Payment.objects.filter(id=payment, closed_at__isnull=True).values_list("intent_id", flat=True).first()
+    return Payment.objects.filter(id=claim.payment, closed_at__isnull=True).values_list("intent_id", flat=True).first()
 
 
 def _wish(claim: Claim) -> CreateIntent:
@@ -108,6 +114,14 @@ def _wish(claim: Claim) -> CreateIntent:
     )
 
 
-def _settle(claim: Claim, reply: Reply, clock: Clock) -> None:
+def _finish(claim: Claim, reply: Reply, gateway: Gateway, clock: Clock) -> Steps:
+    """Settle what the last call said; before our key is blamed for everyone, ask whether it is everyone's trouble."""
+    if isinstance(reply, Misconfigured) and reply.http_status == 403:
+        probed = yield gateway.probe
+        reply = replace(reply, everyones=isinstance(probed, Misconfigured))
+    elif isinstance(reply, Rejected) and reply.missing and claim.intent:
+        asked = yield gateway.ask_account
+        elsewhere = isinstance(asked, Account) and asked.id != claim.account
+        reply = Misconfigured(http_status=404, everyones=elsewhere, code=reply.code, request=reply.request)
     if isinstance(reply, Answer):
         settle(attempt_id=claim.attempt, answer=reply, now=clock())

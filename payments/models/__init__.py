@@ -6,6 +6,7 @@ database still refuses a second open payment or a second open attempt. In the or
 
 from payments.models.inbox import InboxMessage, Subscription
 from payments.models.outbox import OutboxMessage
+from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
 
-__all__ = ["Attempt", "InboxMessage", "OutboxMessage", "Payment", "Subscription", "Transition"]
+__all__ = ["Attempt", "InboxMessage", "OutboxMessage", "Pause", "Payment", "Subscription", "Transition"]

@@ -43,6 +43,7 @@ class Payment(models.Model):
     attention = models.TextField(blank=True, default="", help_text="why a person should look at it; empty: no need")
 
     intent_id = models.TextField(null=True, help_text="the one PaymentIntent; bound once")
+    intent_customer = models.TextField(blank=True, default="", help_text="the customer that the intent is for")
     account_id = models.TextField(blank=True, default="", help_text="the Stripe account that the intent is in")
     livemode = models.BooleanField(null=True)
 

@@ -211,7 +211,9 @@ def test_binding_again_what_is_bound_already_is_told_so(
     payment = charge(stripe_gateway, clock)
     seen = stripe_gateway.retrieve(intent=payment.intent_id or "")
     assert isinstance(seen, Seen)
-    assert bind(payment=payment.id, made=seen.intent, account="acct_1") == payment.intent_id
+    Payment.objects.update(status="pending", settled_at=None, due_at=clock())
+    [claim] = charging.claim(payment_ids=[payment.id], now=clock())
+    assert bind(claim=claim, made=seen.intent, account="acct_1") == payment.intent_id
 
 
 def test_a_claim_holds_until_its_lease_ends(stripe_gateway: Gateway, clock: Clock) -> None:
@@ -254,20 +256,6 @@ def test_a_payment_whose_worker_dies_every_time_is_shown_to_a_person(clock: Cloc
     payment.refresh_from_db()
     assert payment.deliveries == 5
     assert payment.attention == "its worker died each time it was tried"
-
-
-def test_a_refused_key_fails_nobody(stripe: Simulator, stripe_gateway: Gateway, clock: Clock, settings: Any) -> None:
-    """401 is our configuration: the payment stays pending, says why, and goes on when the key is right again."""
-    take_in(clock, method="pm_1")
-    stripe.control.set_api_key(key=settings.STRIPE_SECRET_KEY, state="revoked")
-    payment = charge(stripe_gateway, clock)
-    assert payment.status == "pending"
-    assert payment.attention == "Stripe refuses our key (401): check STRIPE_SECRET_KEY"
-    assert told() == []
-    stripe.control.set_api_key(key=settings.STRIPE_SECRET_KEY, state="accepted")
-    clock.advance(seconds=30)
-    payment = charge(stripe_gateway, clock)
-    assert (payment.status, payment.attention) == ("success", "")
 
 
 def test_a_missing_payment_method_is_our_fault_and_not_the_cards(

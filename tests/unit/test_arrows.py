@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from payments.charging.settle import ARROWS
+from payments.charging.arrows import ARROWS
 from payments.models import Attempt
 
 STATES = {state.value for state in Attempt.State}
