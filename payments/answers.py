@@ -76,6 +76,11 @@ class Unknown:
     key_is_spent: bool = False
     request: str = ""
 
+    @property
+    def servers_fault(self) -> bool:
+        """Whether it speaks of Stripe being down, and not of this payment or our pace."""
+        return self.http_status is None or self.http_status >= 500
+
 
 Answer = Seen | Declined | Rejected | Misconfigured | Unknown
 """An answer about one payment: what `settle` takes."""

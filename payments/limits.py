@@ -1,4 +1,4 @@
-"""The rate limit: how many payments may go to Stripe now, for all workers together.
+"""The rate limit: how many payments may go to Stripe now, for all workers together; and when Stripe seems down.
 
 One token is one payment, which makes at most one call to each of Stripe's endpoints per claim; so the rate per
 endpoint is never above the setting. The bucket lives in Redis; without Redis no new messages arrive either, so
@@ -6,6 +6,7 @@ what is in hand may go.
 """
 
 import functools
+import threading
 
 import redis
 import structlog
@@ -20,6 +21,9 @@ SWEEP_QUEUE = "sweep"
 
 # Tokens of one second may be taken at once; more would be a burst that Stripe answers with 429.
 BURST_SECONDS = 1.0
+
+# Fewer would open it for one card network's hiccup; more would make that many customers wait for nothing.
+FAILURES_TO_OPEN = 10
 
 # KEYS[1] the bucket; ARGV rate per second, burst, wanted. Returns granted, and milliseconds to the next token.
 # Redis's own clock, as those of the workers differ.
@@ -48,6 +52,26 @@ def take(*, wanted: int) -> tuple[int, float]:
         log.warning("rate limit without redis", error=type(error).__name__)
         return wanted, 0.0
     return int(granted), milliseconds / 1000
+
+
+class Breaker:
+    """Counts answers that Stripe's servers failed to give, one after the other, in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures = 0
+
+    def note(self, *, failed: bool) -> bool:
+        """Note one answer. Returns True when it is the one that should open the breaker; then counts anew."""
+        with self._lock:
+            self._failures = self._failures + 1 if failed else 0
+            opens = self._failures >= FAILURES_TO_OPEN
+            if opens:
+                self._failures = 0
+            return opens
+
+
+breaker = Breaker()
 
 
 @functools.cache

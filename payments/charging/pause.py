@@ -1,12 +1,14 @@
 """Pause and resume charging for everyone, while intake goes on and payments stay pending.
 
-By staff, or by Stripe refusing our key: then nothing that we send can succeed, and no payment is to blame. A
-probe resumes what the key has paused; what staff have paused, staff resume.
+By staff; by Stripe refusing our key, when nothing that we send can succeed and no payment is to blame; by an
+outage of Stripe, when asking only makes customers wait. A probe ends the last two; staff end what staff began.
 """
 
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
+from django.db import connection
 
 from payments.answers import Misconfigured, Unknown
 from payments.gateway import Gateway
@@ -14,7 +16,7 @@ from payments.models import Pause
 
 log = structlog.get_logger(__name__)
 
-# A refused key is mended by people: ask often enough that they see it work, and no more.
+# Often enough that whoever mends the key sees it work, and that an outage's end is used; no more.
 PROBE_EVERY = timedelta(seconds=15)
 
 
@@ -42,8 +44,30 @@ def resume(*, cause: str, who: str, now: datetime) -> bool:
 
 
 def probe(*, gateway: Gateway, now: datetime) -> None:
-    """Where the key has paused charging, ask Stripe from time to time whether it is right again."""
-    due = Pause.objects.filter(cause=Pause.Cause.KEY, ended_at__isnull=True).exclude(probed_at__gt=now - PROBE_EVERY)
+    """Where Stripe has paused charging, ask it from time to time whether that is over."""
+    causes = (Pause.Cause.KEY, Pause.Cause.OUTAGE)
+    due = Pause.objects.filter(cause__in=causes, ended_at__isnull=True).exclude(probed_at__gt=now - PROBE_EVERY)
     # Compare and set: of many sweeps one probes.
-    if due.update(probed_at=now) and not isinstance(gateway.probe(), Misconfigured | Unknown):
+    if not due.update(probed_at=now):
+        return
+    answer = gateway.probe()
+    if not isinstance(answer, Unknown) and resume(cause=Pause.Cause.OUTAGE, who="probe", now=now):
+        _look_at_unknowns(now=now)
+    if not isinstance(answer, Unknown | Misconfigured):
         resume(cause=Pause.Cause.KEY, who="probe", now=now)
+
+
+def _look_at_unknowns(*, now: datetime) -> None:
+    """After an outage every unknown outcome is due, oldest first, spread out at the rate that Stripe allows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE payments_payment SET due_at = LEAST(due_at, %s + position * %s)
+            FROM (
+                SELECT payment_id, row_number() OVER (ORDER BY created_at) AS position
+                FROM payments_attempt WHERE state = 'unknown'
+            ) AS unknown
+            WHERE payments_payment.id = payment_id AND status = 'pending'
+            """,
+            [now, timedelta(seconds=1 / settings.STRIPE_RATE_LIMIT)],
+        )

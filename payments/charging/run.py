@@ -14,15 +14,21 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from payments import limits
 from payments.answers import Reply, Unknown
 from payments.charging.claim import Claim, claim
+from payments.charging.pause import pause
 from payments.charging.steps import Clock, Steps, steps
 from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Gateway
+from payments.models import Pause
 
 log = structlog.get_logger(__name__)
 
 # The read time-out counts from one byte to the next; this one counts from the start.
 CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
+
+
+OUTAGE = f"Stripe gave no answer {limits.FAILURES_TO_OPEN} times in a row: it is asked until it does"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,8 @@ def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock) 
             gave_up = not future.done()
             future.cancel()
             answer = Unknown(why="deadline") if gave_up else future.result()
+            if limits.breaker.note(failed=isinstance(answer, Unknown) and answer.servers_fault):
+                pause(cause=Pause.Cause.OUTAGE, reason=OUTAGE, who="breaker", now=clock())
             advance(ended.claim, ended.steps, answer)
     if troubles:
         raise ExceptionGroup("payments were interrupted", troubles)

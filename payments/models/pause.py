@@ -10,6 +10,7 @@ class Pause(models.Model):
     class Cause(models.TextChoices):
         STAFF = "staff"
         KEY = "key"  # Stripe refuses our key
+        OUTAGE = "outage"  # Stripe doesn't answer: the breaker is open
 
     cause = models.TextField(choices=Cause.choices)
     reason = models.TextField(help_text="for a person: why, and what to do")
@@ -22,7 +23,7 @@ class Pause(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint("cause", name="pause_one_per_cause", condition=Q(ended_at__isnull=True)),
-            models.CheckConstraint(name="pause_cause", condition=Q(cause__in=["staff", "key"])),
+            models.CheckConstraint(name="pause_cause", condition=Q(cause__in=["staff", "key", "outage"])),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Charging stands still: by staff, or because Stripe refuses our key; intake goes on and nobody is failed."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -98,6 +99,53 @@ def test_a_bound_intent_that_is_not_there_is_asked_about_once_more(
     assert charge(stripe_gateway, clock) == {"a": "pending"}
     assert Payment.objects.get().attention.startswith("Stripe does not have its PaymentIntent (404)")
     assert charging.is_paused() is paused
+
+
+def test_an_outage_opens_the_breaker_and_its_end_makes_unknowns_due_oldest_first(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock, settings: Any
+) -> None:
+    """After ten failures in a row nobody waits for Stripe any more; nothing is failed; recovery is paced."""
+    settings.STRIPE_RATE_LIMIT = 2
+    limits.breaker.note(failed=False)
+    names = [f"n{number:02}" for number in range(12)]
+    take_in(clock, *names)
+    Payment.objects.update(customer="")
+    stripe.control.add_fault(kind="status", status=503, effect="none", count=None)
+    for name in names[:10]:
+        clock.advance(seconds=1)
+        charge(stripe_gateway, clock, name)
+    [pause] = Pause.objects.filter(ended_at__isnull=True)
+    assert (pause.cause, pause.began_by) == ("outage", "breaker")
+    asked = len(stripe.control.requests())
+    clock.advance(minutes=30)
+    assert set(charge(stripe_gateway, clock).values()) == {"pending"}
+    charging.probe(gateway=stripe_gateway, now=clock())
+    assert charging.is_paused()
+    assert len(stripe.control.requests()) == asked + 1, "one probe, and nothing else"
+
+    Payment.objects.filter(subscription_id__in=names[:10]).update(due_at=clock() + timedelta(hours=1))
+    stripe.control.clear_faults()
+    charging.probe(gateway=stripe_gateway, now=clock.advance(seconds=15))
+    assert not charging.is_paused()
+    due = Payment.objects.filter(subscription_id__in=names[:10]).order_by("subscription_id")
+    seconds = [(payment.due_at - clock()).total_seconds() for payment in due if payment.due_at]
+    assert seconds == [0.5 * position for position in range(1, 11)]
+    clock.advance(seconds=5)
+    assert set(charge(stripe_gateway, clock).values()) == {"success"}
+    assert not stripe.ledger.twice_charged()
+
+
+@pytest.mark.parametrize("status", [409, 429])
+def test_what_speaks_of_our_pace_does_not_open_the_breaker(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock, status: int
+) -> None:
+    """409 and 429 are answers."""
+    limits.breaker.note(failed=False)
+    take_in(clock, *(f"n{number}" for number in range(12)))
+    Payment.objects.update(customer="")
+    stripe.control.add_fault(kind="status", status=status, effect="none", count=None)
+    charge(stripe_gateway, clock)
+    assert not charging.is_paused()
 
 
 def test_staff_pause_and_resume(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:
