@@ -1,6 +1,7 @@
 """An environment in which nothing is wrong, to make one thing wrong in."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,9 @@ def put(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.chdir(folder)
 
 
-def problems() -> list[str]:
+def problems(read: Callable[[], object] = env.load) -> list[str]:
     """The lines that an operator reads, with this environment."""
     with pytest.raises(env.EnvInvalid) as invalid:
-        env.load()
+        read()
     assert str(invalid.value) == "\n".join(invalid.value.problems)
     return invalid.value.problems

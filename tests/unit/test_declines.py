@@ -68,11 +68,18 @@ def test_what_is_our_own_fault_is_never_the_customers(code: str) -> None:
         ("card_declined", "generic_decline", "do_not_try_again", "", "hard"),
         ("card_declined", "insufficient_funds", "try_again_later", "", "soft"),
         ("card_declined", "insufficient_funds", "confirm_card_data", "", "soft"),
+        ("card_declined", "authentication_required", "do_not_try_again", "", "hard"),
+        ("authentication_required", "", "do_not_try_again", "", "hard"),
+        ("card_declined", "authentication_required", "try_again_later", "", "action"),
         # the network's advice outranks all
         ("card_declined", "insufficient_funds", "", "03", "hard"),
         ("card_declined", "insufficient_funds", "", "21", "hard"),
         ("card_declined", "insufficient_funds", "try_again_later", "03", "hard"),
         ("card_declined", "a_code_from_next_year", "try_again_later", "21", "hard"),
+        ("card_declined", "authentication_required", "", "03", "hard"),
+        ("card_declined", "authentication_not_handled", "", "21", "hard"),
+        ("authentication_required", "", "", "03", "hard"),
+        ("card_declined", "authentication_required", "", "02", "action"),
         ("card_declined", "insufficient_funds", "", "02", "soft"),
         ("card_declined", "insufficient_funds", "", "99", "soft"),
         ("card_declined", "expired_card", "do_not_try_again", "03", "hard"),
@@ -112,10 +119,18 @@ def test_an_unknown_rejection_is_our_fault(code: str) -> None:
     assert declines.meaning_of_rejection(code=code) == Meaning(fault="us", kind="soft", text=declines.OUR_FAULT)
 
 
-def test_a_saved_card_that_stripe_no_longer_knows_needs_another_one() -> None:
+@pytest.mark.parametrize("code", [*(code for code, _ in LISTED), "card_declined"])
+def test_a_rejection_never_blames_the_card(code: str) -> None:
+    """No bank has said anything, so what the same code says of a decline is not true of a rejection."""
+    assert declines.meaning_of_decline(code=code).fault != "us"
+    assert declines.meaning_of_rejection(code=code) == declines.UNKNOWN_REJECTION
+
+
+@pytest.mark.parametrize("code", ["resource_missing", "payment_method_unactivated", "payment_method_customer_mismatch"])
+def test_a_saved_card_that_cannot_be_used_any_more_needs_another_one(code: str) -> None:
     """The one rejection that the customer can do something about."""
-    meaning = declines.meaning_of_rejection(code="resource_missing")
-    assert (meaning.kind, meaning.text) == ("hard", declines.ADD_CARD)
+    meaning = declines.meaning_of_rejection(code=code)
+    assert (meaning.fault, meaning.kind, meaning.text) == ("us", "hard", declines.ADD_CARD)
 
 
 @pytest.mark.parametrize("code", SECRET)

@@ -66,10 +66,15 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("KAFKA_BROKER", "kafka:9092,canary", "is not host:port"),
         ("KAFKA_BROKER", "kafka:9092 canary:9092", "is not host:port"),
         ("KAFKA_BROKER", "SSL://canary:9092", "is not host:port"),
+        ("KAFKA_BROKER", "canary:0", "is not host:port"),
+        ("KAFKA_BROKER", "canary:65536", "is not host:port"),
+        ("KAFKA_BROKER", "kafka:9092,canary:99999", "is not host:port"),
         ("DATABASE_URL", "canary", "is not a postgresql:// or postgres:// URL"),
         ("DATABASE_URL", "mysql://canary:canary@host/db", "is not a postgresql:// or postgres:// URL"),
         ("DATABASE_URL", "postgresql:///canary", "is not a postgresql:// or postgres:// URL"),
         ("DATABASE_URL", "postgresql://host:canary/db", "is not a URL"),
+        ("DATABASE_URL", "postgresql://user:canary@host:0/db", "is not a postgresql:// or postgres:// URL"),
+        ("DATABASE_URL", "postgresql://user:canary@host:65536/db", "is not a URL"),
         ("DATABASE_URL", "postgresql://user:can#ary@host/db", "is not a URL"),
         ("DATABASE_URL", "postgresql://[canary/db", "is not a URL"),
         ("DATABASE_URL", "postgresql://user:canary@host", "names no database"),
@@ -77,6 +82,8 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_URL", "canary", "is not a redis:// or rediss:// URL"),
         ("REDIS_URL", "http://:canary@host", "is not a redis:// or rediss:// URL"),
         ("REDIS_URL", "redis://", "is not a redis:// or rediss:// URL"),
+        ("REDIS_URL", "redis://:canary@host:0", "is not a redis:// or rediss:// URL"),
+        ("REDIS_URL", "redis://:canary@host:65536", "is not a URL"),
     ],
 )
 def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str) -> None:
@@ -100,6 +107,9 @@ def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str,
         ("KAFKA_TOPIC_PAYMENTS", "canary topic"),
         ("KAFKA_TOPIC_NOTIFICATIONS", "canary/topic"),
         ("KAFKA_TOPIC_DEAD_LETTERS", "c" * 250),
+        # Kafka itself refuses these two.
+        ("KAFKA_TOPIC_PAYMENTS", "."),
+        ("KAFKA_TOPIC_NOTIFICATIONS", ".."),
         ("LOG_FORMAT", "canary"),
         ("LOG_LEVEL", "canary"),
         ("DEBUG", "canary"),
@@ -114,6 +124,12 @@ def test_a_wrong_option_is_one_line_too(monkeypatch: pytest.MonkeyPatch, name: s
     assert line.endswith(f": {fix}")
     assert CANARY not in line
     assert "\n" not in line
+
+
+def test_every_setting_says_how_to_fix_it() -> None:
+    """The line ends in an instruction, not in a name for the setting."""
+    fixes = {name: str(field.description) for name, field in env.Env.model_fields.items()}
+    assert {name: fix for name, fix in fixes.items() if not fix.startswith(("set it to ", "unset it, "))} == {}
 
 
 @pytest.mark.parametrize("key", ["sk_live_canary", "rk_live_canary"])
@@ -135,6 +151,7 @@ def test_a_live_key_never_goes_to_a_stand_in(monkeypatch: pytest.MonkeyPatch, ke
         ("STRIPE_SECRET_KEY", "rk_test_1"),
         ("KAFKA_BROKER", "a:9092, b.example.kz:9093"),
         ("KAFKA_BROKER", "[::1]:9092"),
+        ("KAFKA_BROKER", "kafka:1,kafka:65535"),
         ("DATABASE_URL", "postgres://user:p%40ss@host/billing?sslmode=require"),
         ("REDIS_URL", "rediss://:secret@host"),
         ("STRIPE_RATE_LIMIT", "10000"),
@@ -162,7 +179,13 @@ def test_a_dot_env_file_is_read_and_the_environment_outranks_it(monkeypatch: pyt
     assert env.load().stripe_secret_key.get_secret_value() == "sk_test_of_the_file"
 
 
-def test_secrets_do_not_show_when_settings_are_printed() -> None:
-    """Somebody will print them."""
-    assert GOOD["SECRET_KEY"] not in repr(env.load())
-    assert GOOD["STRIPE_SECRET_KEY"] not in repr(env.load())
+def test_secrets_do_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody will print them: neither the keys show nor the passwords in the URLs."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://user:{CANARY}@host/billing")
+    monkeypatch.setenv("REDIS_URL", f"redis://:{CANARY}@host")
+    settings = env.load()
+    for printed in (repr(settings), str(settings), f"{[settings]}"):
+        assert GOOD["SECRET_KEY"] not in printed
+        assert GOOD["STRIPE_SECRET_KEY"] not in printed
+        assert CANARY not in printed
+        assert GOOD["KAFKA_BROKER"] in printed

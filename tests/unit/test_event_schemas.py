@@ -37,6 +37,7 @@ ACCEPTED = [
     event(subId="x" * 255, user__id="🙂" * 255),
     event(subId="sub 1", user__email="not checked"),
     event(extra=[], user__extra={"paymentMethod": None}, product__extra="x"),
+    event(extra="\x00", product__extra="\ud800", user__extra=json.loads("[" * 31 + "]" * 31)),
     event(user__customer=None),
     event(user__customer="cus_1", user__paymentMethod="card_1"),
     event(product__currency="kzt"),
@@ -57,14 +58,23 @@ WRONG: dict[str, list[Any]] = {
     "user__paymentMethod": [MISSING, None, 1, "", "pm-1", "pm 1", "пм_1", "x" * 256],
     "user__customer": [1, "", "cus-1", []],
     "product": [MISSING, None, [1], 100],
-    "product__price": [MISSING, None, True, [], 0, -1, -0.5, "", "0", "0.00", "-1", "abc", "1,5", "NaN", "0x10"],
+    "product__price": [
+        *(MISSING, None, True, [], 0, -1, -0.5, "", "0", "0.00", "-1", "abc", "1,5", "NaN", "0x10"),
+        *("1_000", "٣", " 1", "1 ", "+1", "1.", ".5"),
+    ],
     "product__currency": [MISSING, None, 1, "", "KZ", "KZTT", "K T", "К3Т"],
 }
 REFUSED = [b"[]", b"null", b"{}", b'"text"', priced("0.00"), priced("-1e-9")] + [
     event(**{path: value}) for path, values in WRONG.items() for value in values
 ]
-# The one thing that a schema can't say: how many decimals and digits each currency has.
-MONEY = [priced("100.001"), priced("0.5", "JPY"), priced("1.234", "KWD"), priced("1.5", "UGX"), priced("1e12")]
+# What a schema can't say: how many decimals and digits each currency has, and what of the user can be stored.
+BEYOND = [
+    *(priced("100.001"), priced("0.5", "JPY"), priced("1.234", "KWD"), priced("1.5", "UGX"), priced("1e12")),
+    event(user__extra=["\x00"]),
+    event(user__extra={"\udfff": 1}),
+    event(user__extra="here").replace(b'"here"', b"1e400"),
+    event(user__extra=json.loads("[" * 32 + "]" * 32)),
+]
 
 TOLD = Told(
     payment=uuid.UUID("8699c93f-449a-5886-8af7-adf7a9d2948b"),
@@ -128,8 +138,8 @@ def test_the_bridge_refuses_what_the_schema_forbids(value: bytes) -> None:
     assert not isinstance(decode(value), PaymentRequest)
 
 
-@pytest.mark.parametrize("value", MONEY, ids=short)
-def test_only_the_digits_of_money_are_beyond_the_schema(value: bytes) -> None:
+@pytest.mark.parametrize("value", BEYOND, ids=short)
+def test_only_the_digits_of_money_and_what_can_be_stored_are_beyond_the_schema(value: bytes) -> None:
     """Its description says so; the bridge decides."""
     assert INCOMING.is_valid(json.loads(value, parse_float=Decimal))
     assert not isinstance(decode(value), PaymentRequest)

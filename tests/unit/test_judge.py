@@ -1,4 +1,4 @@
-"""Who is a duplicate: every cell of the table, and the two rules before it."""
+"""Who is a duplicate: every cell of the table, and the three rules before it, in their order."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -105,10 +105,11 @@ def test_a_record_that_is_not_newer_charges_nobody(known: Known, changes: dict[s
 
 @pytest.mark.parametrize(("known", "changes", "cell"), CELLS)
 def test_a_known_event_id_is_a_duplicate_in_every_cell(known: Known, changes: dict[str, Any], cell: Cell) -> None:
-    """The producer itself says that this is the same event, at another place and time."""
-    judgement = judged(known, event_seen_for="sub_1", **changes)
-    assert (judgement.verdict, judgement.action) == DUPLICATE
-    assert judgement.reason == "its event id is known"
+    """The producer itself says that this is the same event, at another place and time, a later or an earlier one."""
+    for at in (LATER, NOON, NOON - timedelta(days=365)):
+        judgement = judged(known, at=at, event_seen_for="sub_1", **changes)
+        assert (judgement.verdict, judgement.action) == DUPLICATE
+        assert judgement.reason == "its event id is known"
 
 
 @pytest.mark.parametrize("known", [NOTHING_KNOWN, PENDING, PAID, FAILED, CLOSED])
@@ -117,6 +118,15 @@ def test_an_event_id_of_another_subscription_is_shown_to_a_person(known: Known) 
     judgement = judged(known, event_seen_for="sub_2")
     assert (judgement.verdict, judgement.action) == CONFLICT
     assert judgement.reason.startswith("ce_id: is the id of an event of subscription sub_2")
+
+
+@pytest.mark.parametrize("known", [Known(judged_until=NOON), PENDING, PAID, FAILED, CLOSED])
+@pytest.mark.parametrize("at", [NOON, NOON - timedelta(days=365)])
+def test_a_rewind_shows_nobody_the_event_ids_that_were_used_twice(known: Known, at: datetime) -> None:
+    """What has been judged once is a duplicate: a conflict of last year's must not come up again."""
+    judgement = judged(known, at=at, event_seen_for="sub_2")
+    assert (judgement.verdict, judgement.action) == DUPLICATE
+    assert judgement.reason == "a record as new as this one has been judged"
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,23 @@ CANARIES = ["4242424242424242", "canary@example.kz", "sk_live_canary"]
 # Runs in a process of its own, as configuring logs changes it for everybody. Every line logs one event; its
 # first word says which.
 SCRIPT = """
-import logging, sys
+import enum, logging, sys
 import structlog
 from billing_project import logs
 
+for name in ("gunicorn.error", "gunicorn.access", "django.server"):
+    logging.getLogger(name).addHandler(logging.StreamHandler(sys.stdout))
+    logging.getLogger(name).propagate = False
 logs.configure(log_format=sys.argv[1], level="INFO")
 log = structlog.get_logger("payments")
 CARD, EMAIL, KEY = "4242424242424242", "canary@example.kz", "sk_live_canary"
+
+class Person:
+    def __repr__(self):
+        return EMAIL
+
+class Code(enum.StrEnum):
+    DECLINED = "declined"
 
 def fail():
     raise ValueError(f"card {CARD} of {EMAIL}")
@@ -31,6 +41,11 @@ log.info("plain", payment="p-1", attempt=2, seconds=0.5)
 log.info("fields", payment="p-1", email=EMAIL, card=CARD, key=KEY, headers={"authorization": KEY})
 log.info("positional %s", CARD)
 log.info("two\\nlines", why="a\\nb")
+log.info("objects", payment=Person(), code=Code.DECLINED, why=ValueError(EMAIL), error={"card": CARD}, state=[CARD],
+         status={KEY}, kind=KEY.encode(), account=Person)
+log.info("values", payment="p-1", state=Code.DECLINED, count=3, seconds=0.5, known=True, due_at=None)
+log.info(KeyError(KEY))
+log.info(Person())
 log.debug("too detailed", payment="p-1")
 log.bind(email=EMAIL, payment="p-2").warning("bound")
 with structlog.contextvars.bound_contextvars(email=EMAIL, trace="t-1"):
@@ -56,12 +71,19 @@ logging.getLogger("django.request").warning("foreign %s: %s", EMAIL, CARD)
 logging.getLogger("celery.app.trace").error("foreign task %(args)s", {"args": CARD})
 logging.getLogger("somebody").error("foreign extra", extra={"email": EMAIL, "card": CARD})
 logging.getLogger("kombu.connection").warning("trusted %s", "host:6379")
+logging.getLogger("somebody").error(caught)
+logging.getLogger("somebody").error({"email": EMAIL})
+logging.getLogger("somebody").error("misprinted %s", EMAIL, CARD)
+logging.getLogger("kombu.connection").error("misprinted %d", CARD + EMAIL)
+logging.getLogger("gunicorn.error").error("served %s", "/health")
+logging.getLogger("gunicorn.access").warning("served to %s", EMAIL)
+logging.getLogger("django.server").warning("served to staff %s", EMAIL)
 logging.getLogger("stripe").info("too detailed %s", KEY)
 logging.getLogger("somebody").debug("too detailed %s", KEY)
 """
 EVENTS = (
-    "plain fields positional two bound context caught told stack foreign given chained foreign foreign foreign "
-    "foreign trusted"
+    "plain fields positional two objects values KeyError Person bound context caught told stack foreign given "
+    "chained foreign foreign foreign foreign trusted ValueError dict served served served"
 ).split()
 
 
@@ -112,6 +134,50 @@ def test_what_is_not_allowed_is_dropped_and_named() -> None:
     """So that whoever misses a field learns why it isn't there."""
     assert event("fields")["dropped"] == ["card", "email", "headers", "key"]
     assert set(event("fields")) == {"event", "level", "timestamp", "payment", "dropped"}
+
+
+def test_an_object_is_written_as_the_name_of_its_type() -> None:
+    """What it would say of itself may quote anything, also where the field is one that is allowed."""
+    found = event("objects")
+    assert {name: found[name] for name in ("payment", "why", "error", "state", "status", "kind", "account")} == {
+        "payment": "Person",
+        "why": "ValueError",
+        "error": "dict",
+        "state": "list",
+        "status": "set",
+        "kind": "bytes",
+        "account": "type",
+    }
+    assert "dropped" not in found
+
+
+def test_texts_numbers_truth_and_nothing_are_values() -> None:
+    """Also texts that have names, as states and codes are."""
+    found = event("values")
+    names = ("payment", "state", "count", "seconds", "known", "due_at")
+    assert [found[name] for name in names] == ["p-1", "declined", 3, 0.5, True, None]
+    assert event("objects")["code"] == "declined"
+
+
+@pytest.mark.parametrize("start", ["KeyError", "Person", "ValueError", "dict"])
+def test_an_object_that_is_logged_as_the_message_is_only_its_type(start: str) -> None:
+    """`log.error(error)`, as people write in a hurry, here or in a library."""
+    assert event(start)["event"] == start
+    assert event(start)["level"] in {"info", "error"}
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_a_message_that_does_not_fit_its_arguments_is_left_out(log_format: str) -> None:
+    """Python's own report of the slip would print the arguments, and the stack, past every filter."""
+    assert "misprinted" not in output(log_format)
+    assert "Logging error" not in output(log_format)
+
+
+def test_servers_that_bring_their_own_handlers_write_through_ours() -> None:
+    """One line each, in our format; nothing past it."""
+    assert event("served /")["logger"] == "gunicorn.error"
+    assert event("served to %s")["logger"] == "gunicorn.access"
+    assert event("served to staff")["event"] == "served to staff %s"
 
 
 @pytest.mark.parametrize("start", ["bound", "context"])
