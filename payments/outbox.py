@@ -51,7 +51,7 @@ def tell(*, payment: Payment, attempt: int, transition: str, now: datetime) -> N
         metadata |= {
             "reason": payment.reason,
             "actionRequired": payment.kind == "action",
-            "willRetryAt": None,
+            "willRetryAt": notifications.iso(payment.retry_at) if payment.retry_at else None,
         }
     message_id = notifications.notification_id(payment=payment.id, transition=transition)
     told = notifications.Told(
@@ -134,12 +134,16 @@ def listen() -> None:
 
 
 def wait_for_wake(*, seconds: float) -> None:
-    """Return as soon as somebody wakes us, or after so many seconds. Needs `listen` before it."""
+    """Return as soon as somebody wakes us, or after so many seconds. Needs `listen` before it.
+
+    Raises Django's `OperationalError` where the connection has died, and our lock with it.
+    """
     raw = connection.connection
-    if not raw.notifies:
-        select.select([raw], [], [], seconds)
-        raw.poll()
-    raw.notifies.clear()
+    with connection.wrap_database_errors:
+        if not raw.notifies:
+            select.select([raw], [], [], seconds)
+            raw.poll()
+        raw.notifies.clear()
 
 
 def waiting(*, limit: int) -> list[Waiting]:

@@ -6,6 +6,23 @@ from confluent_kafka import KafkaError
 from django.conf import settings
 
 
+# Errors that librdkafka or time gets over: its own, and those that Kafka's protocol calls retriable (an error that
+# a call returns is seldom flagged so). Whatever isn't here ends the process, as only a person gets over it.
+PASSING = frozenset({
+    KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT,
+    KafkaError._MSG_TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError._WAIT_COORD, KafkaError._STATE,
+    KafkaError._MAX_POLL_EXCEEDED, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID, KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.OFFSET_NOT_AVAILABLE, KafkaError.REPLICA_NOT_AVAILABLE, KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND, KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION,
+    KafkaError.KAFKA_STORAGE_ERROR, KafkaError.NOT_CONTROLLER, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR, KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.CONCURRENT_TRANSACTIONS,
+    KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.THROTTLING_QUOTA_EXCEEDED,
+})  # fmt: skip
+
+
 class KafkaAway(Exception):
     """Kafka can't serve us now, and may soon: wait and try again. The text is one line for the operator."""
 
@@ -19,15 +36,8 @@ class Fenced(Exception):
 
 
 def passes(error: KafkaError) -> bool:
-    """Errors that librdkafka or time gets over."""
-    return error.retriable() or error.code() in (
-        KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE,
-        KafkaError._WAIT_COORD, KafkaError._TIMED_OUT_QUEUE, KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION,
-        KafkaError.NOT_COORDINATOR, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._STATE,
-        KafkaError._MAX_POLL_EXCEEDED,
-    )  # fmt: skip
+    """Whether to wait and try again is of use."""
+    return error.retriable() or error.code() in PASSING
 
 
 def raise_for(error: KafkaError) -> NoReturn:

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from bridge.kafka.client import common_settings
-from bridge.kafka.errors import Fenced, raise_for
+from bridge.kafka.errors import Fenced, KafkaAway, raise_for
+
+OPEN_WITHIN = 10.0
+COMMIT_WITHIN = 30.0
+# When Kafka itself aborts what a dead relay has left: not while a living one still waits for its commit.
+TRANSACTION_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +37,7 @@ class Sink:
         self._producer = Producer({
             **common_settings(),
             "transactional.id": f"{settings.KAFKA_GROUP_ID}-relay",
-            "transaction.timeout.ms": 60_000,
+            "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
             "delivery.timeout.ms": 50_000,
             "enable.idempotence": True,
             "acks": "all",
@@ -44,12 +49,15 @@ class Sink:
 
     def open(self) -> None:
         """Fence the predecessor and finish or abort what it left. Raises `KafkaAway`, `KafkaRefuses`."""
-        self._do(lambda: self._producer.init_transactions(10))
+        self._do(lambda: self._producer.init_transactions(OPEN_WITHIN))
+        for topic in (settings.KAFKA_TOPIC_NOTIFICATIONS, settings.KAFKA_TOPIC_DEAD_LETTERS):
+            self._do(lambda topic=topic: self._find(topic))
 
     def publish(self, records: Sequence[Outgoing]) -> None:
-        """Produce all and return when Kafka has acknowledged all, or raise with none of them visible.
+        """Produce all and return when Kafka has acknowledged all.
 
-        Raises `Unpublishable` (abort was made; try them one by one), `KafkaAway`, `Fenced`.
+        Raises `Unpublishable` (none of them is visible; try them one by one), and `KafkaAway` (they may be visible
+        or not) and `Fenced`, after which this sink is of no more use.
         """
         self._do(self._producer.begin_transaction)
         refused: list[KafkaError] = []
@@ -61,12 +69,13 @@ class Sink:
         try:
             for record in records:
                 self._produce(record, delivered)
-            self._producer.commit_transaction(30)
+            self._producer.commit_transaction(COMMIT_WITHIN)
         except KafkaException as error:
             cause = error.args[0]
-            if cause.fatal() or cause.code() == KafkaError._FENCED:
-                raise Fenced(cause.str()) from None
-            self._do(lambda: self._producer.abort_transaction(30))
+            # Out of time, a commit is still under way and can't be aborted: whoever opens the next sink finds out.
+            if cause.retriable() or _is_fenced(cause):
+                _raise(cause)
+            self._do(lambda: self._producer.abort_transaction(COMMIT_WITHIN))
             for why in [cause, *refused]:
                 if _is_the_records_fault(why):
                     raise Unpublishable(why.str()) from None
@@ -92,13 +101,27 @@ class Sink:
             else:
                 return
 
+    def _find(self, topic: str) -> None:
+        found = self._producer.list_topics(topic, timeout=OPEN_WITHIN)
+        if found.topics[topic].error is not None:
+            # Known now, or nobody would know why the first record waits.
+            raise KafkaAway(f"topic {topic} is not there: make it with manage.py topics")
+
     def _do(self, step: Any) -> None:
         try:
             step()
         except KafkaException as error:
-            if error.args[0].fatal() or error.args[0].code() == KafkaError._FENCED:
-                raise Fenced(error.args[0].str()) from None
-            raise_for(error.args[0])
+            _raise(error.args[0])
+
+
+def _raise(error: KafkaError) -> NoReturn:
+    if _is_fenced(error):
+        raise Fenced(error.str()) from None
+    raise_for(error)
+
+
+def _is_fenced(error: KafkaError) -> bool:
+    return error.fatal() or error.code() == KafkaError._FENCED
 
 
 def _is_the_records_fault(error: KafkaError) -> bool:

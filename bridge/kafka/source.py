@@ -7,7 +7,7 @@ do nothing but note what happened.
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from confluent_kafka import (
@@ -71,7 +71,7 @@ class Source:
         """Find the topic, set the group's start where it has none, join. Raises `KafkaAway`, `KafkaRefuses`.
 
         `start_from`: earliest, latest or None, for a group that has no offsets at all. Partitions that were
-        added since are always read from their beginning.
+        added since are always read from their beginning, whenever they come.
         """
         metadata = self._asked(lambda: self._consumer.list_topics(self._topic, timeout=METADATA_TIMEOUT))
         topic = metadata.topics[self._topic]
@@ -92,7 +92,7 @@ class Source:
         found = []
         for message in messages:
             if (error := message.error()) is not None:
-                self._judge_error(error)
+                self._judge_error(error, partition=message.partition())
             elif message.partition() in self._owned:
                 found.append(_delivered(message))
         if found and self._trouble is not None:
@@ -118,14 +118,18 @@ class Source:
             log.warning("offsets not committed, records will come again", error=error.args[0].name())
 
     def wait_paused(self, *, seconds: float) -> None:
-        """Stay a member of the group without taking records, for as long as something else is away."""
+        """Stay a member of the group without taking records, while something else is away. Raises as `open`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             # Derived anew each time, as an assignment in between arrives unpaused.
             self._consumer.pause(self._consumer.assignment())
             self._paused = True
             message = self._consumer.poll(min(left, 0.5))
-            if message is not None and message.error() is None:
+            if message is None:
+                continue
+            if (error := message.error()) is not None:
+                self._judge_error(error, partition=message.partition())
+            elif message.partition() in self._owned:
                 # It slipped in before the pause took hold: go back to it.
                 self._consumer.seek(TopicPartition(self._topic, message.partition(), message.offset()))
 
@@ -141,18 +145,20 @@ class Source:
 
     def _set_start(self, partitions: list[TopicPartition], start_from: str | None) -> None:
         committed = self._asked(lambda: self._consumer.committed(partitions, timeout=METADATA_TIMEOUT))
-        new = [one for one in committed if one.offset == OFFSET_INVALID]
-        if len(new) == len(committed) and start_from is None:
+        if any(one.offset != OFFSET_INVALID for one in committed):
+            return
+        if start_from is None:
             raise KafkaRefuses(
                 f"group {settings.KAFKA_GROUP_ID} has no offsets on {self._topic}: say where to start with "
                 "--from earliest or --from latest (earliest charges whatever is in the topic)"
             )
-        latest = start_from == "latest" and len(new) == len(committed)
-        for one in new:
+        self._commit_start(partitions, latest=start_from == "latest")
+
+    def _commit_start(self, partitions: list[TopicPartition], *, latest: bool) -> None:
+        for one in partitions:
             low, high = self._asked(lambda one=one: self._consumer.get_watermark_offsets(one, timeout=METADATA_TIMEOUT))
             one.offset = high if latest else low
-        if new:
-            self._asked(lambda: self._consumer.commit(offsets=new, asynchronous=False))
+        self._asked(lambda: self._consumer.commit(offsets=partitions, asynchronous=False))
 
     def _asked(self, question: Any) -> Any:
         try:
@@ -173,16 +179,26 @@ class Source:
             log.warning("kafka is in trouble, waiting for it", error=error.name(), setting="KAFKA_BROKER")
         self._trouble = error
 
-    def _judge_error(self, error: KafkaError) -> None:
+    def _judge_error(self, error: KafkaError, *, partition: int) -> None:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            self._begin_or_refuse(error, partition)
+        elif error.code() != KafkaError._PARTITION_EOF:
+            if error.fatal() or not passes(error):
+                raise_for(error)
+            self._on_error(error)
+
+    def _begin_or_refuse(self, error: KafkaError, partition: int) -> NoReturn:
+        """A partition that was added while the group is running has no position; any other has lost it."""
+        place = [TopicPartition(self._topic, partition)]
+        [committed] = self._asked(lambda: self._consumer.committed(place, timeout=METADATA_TIMEOUT))
+        if committed.offset != OFFSET_INVALID:
             raise KafkaRefuses(
                 f"the position of group {settings.KAFKA_GROUP_ID} on {self._topic} is gone ({error.str()}): records "
                 "may have been deleted unread; decide where to go on and commit that offset"
             )
-        if error.code() != KafkaError._PARTITION_EOF:
-            if error.fatal() or not passes(error):
-                raise_for(error)
-            self._on_error(error)
+        # As a member, since nobody else may commit while there are members; read by who joins next.
+        self._commit_start(place, latest=False)
+        raise KafkaAway(f"partition {partition} of {self._topic} is new: joining again to read it from its beginning")
 
 
 def _delivered(message: Message) -> Delivered:
