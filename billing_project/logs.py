@@ -84,7 +84,7 @@ def configure(*, log_format: str, level: str) -> None:
 def _foreign_without_arguments(_: object, __: str, event: Event) -> Event:
     record: logging.LogRecord = event["_record"]
     event["logger"] = record.name
-    if not record.name.startswith(_TRUSTED):
+    if not record.name.startswith(_TRUSTED) or not isinstance(record.msg, str):
         event["event"] = record.msg
     if record.exc_info:
         event["exc_info"] = record.exc_info

@@ -40,6 +40,7 @@ class Declined:
     network_advice_code: str = ""
     network_decline_code: str = ""
     charge: str = ""
+    card: str = ""  # Stripe's fingerprint of it: the same for every payment method of the same card
     intent: Intent | None = None
     request: str = ""
 

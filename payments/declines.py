@@ -76,7 +76,7 @@ def meaning_of_decline(
     """What a 402 means. Precedence: network advice, advice, decline code, code; unknown codes are soft."""
     meaning = BY_CODE.get(decline_code) or BY_CODE.get(code) or UNKNOWN_DECLINE
     if network_advice_code in HARD_NETWORK_ADVICE or advice_code in HARD_ADVICE:
-        return Meaning(fault=meaning.fault, kind="hard", text=meaning.text)
+        return Meaning(fault=meaning.fault, kind="hard", text=DECLINED if meaning.kind == "action" else meaning.text)
     return meaning
 
 

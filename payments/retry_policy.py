@@ -1,5 +1,6 @@
 """When to ask again and whether to try again: pure functions of counts, kinds and times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -22,7 +23,11 @@ DELIVERIES_BEFORE_A_LOOK = 5
 # P5: what isn't settled by then is shown to a person.
 UNKNOWN_BEFORE_A_LOOK = timedelta(minutes=3)
 
-Who = Literal["event", "staff"]
+Who = Literal["event", "staff", "schedule"]
+
+# Card networks count declined tries per card and fine whoever overdoes it: Visa 15 in 30 days is the lowest.
+NETWORK_CAP = 15
+NETWORK_WINDOW = timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +48,24 @@ def pause_after_failed_look(looks: int) -> timedelta | None:
     return FAILED_LOOKS[looks] if looks < len(FAILED_LOOKS) else None
 
 
-def refusal_to_retry(*, kind: str, same_method: bool, asked_by: Who) -> Refusal | None:
-    """Whether another attempt at a failed payment is out of the question; None: go ahead."""
+def pause_before_retry(*, kind: str, failures: int, schedule: Sequence[timedelta]) -> timedelta | None:
+    """When a payment that failed for the `failures`-th time (from 1) is tried again by itself; None: it isn't.
+
+    Only soft declines ever are, and none by default: the customer is told at once, and decides.
+    """
+    return schedule[failures - 1] if kind == "soft" and failures <= len(schedule) else None
+
+
+def refusal_to_retry(*, kind: str, same_method: bool, asked_by: Who, card_declines: int = 0) -> Refusal | None:
+    """Whether another attempt at a failed payment is out of the question; None: go ahead.
+
+    `card_declines`: how often this card was declined within `NETWORK_WINDOW`, over all payments.
+    """
+    if same_method and card_declines >= NETWORK_CAP:
+        return Refusal(
+            code="network_cap",
+            text=f"this card was declined {NETWORK_CAP} times in 30 days: the card networks allow no more for now",
+        )
     if kind == "hard" and same_method:
         return Refusal(
             code="declined_for_good",

@@ -17,6 +17,7 @@ from django.db.models import F, Max, Q
 
 from payments import retry_policy
 from payments.charging.pause import is_paused
+from payments.charging.retry import SCHEDULE, request_attempt
 from payments.models import Attempt, Payment, Transition
 
 # Longer than the task's time limit (90 s), which is longer than the calls of one payment; shorter than the
@@ -63,6 +64,7 @@ def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
         )
         if not payments or is_paused():
             return []
+        _ask_by_schedule(payments, now=now)
         attempts = _under_way(payments)
         attempts |= _started([payment for payment in payments if payment.id not in attempts], now=now)
         ids = [payment.id for payment in payments]
@@ -71,6 +73,17 @@ def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
             attention=ATTENTION_DELIVERIES
         )
         return [_claimed(payment, attempts[payment.id], lease_until=now + LEASE) for payment in payments]
+
+
+def _ask_by_schedule(payments: Sequence[Payment], *, now: datetime) -> None:
+    """Failed payments whose scheduled retry has come become pending; the others are only looked at."""
+    for payment in payments:
+        if payment.retry_at and payment.retry_at <= now:
+            request_attempt(
+                payment=payment, asked_by=SCHEDULE, payment_method=payment.payment_method,
+                customer=payment.customer, now=now, why="tried again by schedule",
+            )  # fmt: skip
+            payment.save()
 
 
 def _under_way(payments: Sequence[Payment]) -> dict[uuid.UUID, Attempt]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
@@ -17,6 +18,9 @@ from payments import outbox, retry_policy
 from payments.models import Attempt, Payment, Transition
 
 log = structlog.get_logger(__name__)
+
+# Who asks for the attempts that a schedule makes by itself; their failures are not told, as nobody waits for them.
+SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ def request_attempt(
     )  # fmt: skip
     if payment_method != payment.payment_method or customer is not None:
         payment.payment_method, payment.customer = payment_method, customer
-    payment.asked_by = asked_by
+    payment.asked_by, payment.retry_at = asked_by, None
     payment.status, payment.settled_at, payment.due_at = Payment.Status.PENDING, None, now
     payment.fault = payment.kind = payment.code = payment.reason = payment.attention = ""
 
@@ -65,11 +69,34 @@ def refuse_attempt(
     outbox.tell(payment=payment, attempt=attempt.number, transition=f"failed/{attempt.number}", now=now)
 
 
+def card_declines(*, card: str, now: datetime) -> int:
+    """How often a card, by its fingerprint, was declined lately, over all payments."""
+    if not card:
+        return 0
+    return Attempt.objects.filter(card=card, ended_at__gt=now - retry_policy.NETWORK_WINDOW).count()
+
+
+def last_card(payment: Payment) -> str:
+    """The fingerprint of the card that this payment was last declined with; empty if it never was."""
+    return payment.attempts.exclude(card="").order_by("-number").values_list("card", flat=True).first() or ""
+
+
+def find_retry(*, payment: Payment, card: str, now: datetime) -> datetime | None:
+    """When a payment that has just failed is tried again by itself; None by default."""
+    if payment.closed_at or not payment.intent_id or payment.next_payment_method:
+        return None
+    if card_declines(card=card, now=now) + 1 >= retry_policy.NETWORK_CAP:
+        return None
+    failures = payment.attempts.filter(state=Attempt.State.DECLINED).count() + 1
+    pause = retry_policy.pause_before_retry(kind=payment.kind, failures=failures, schedule=settings.RETRY_SOFT_AFTER)
+    return now + pause if pause else None
+
+
 def replay(*, payment_id: uuid.UUID, who: str, reason: str, now: datetime) -> NotReplayable | None:
     """Staff try one failed payment again with the method it has. Returns why not, or None: it is due now."""
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(id=payment_id)
-        refusal = not_replayable(payment)
+        refusal = not_replayable(payment, now=now)
         if refusal is None:
             request_attempt(
                 payment=payment, asked_by=who, payment_method=payment.payment_method, customer=None,
@@ -80,7 +107,7 @@ def replay(*, payment_id: uuid.UUID, who: str, reason: str, now: datetime) -> No
     return refusal
 
 
-def not_replayable(payment: Payment) -> NotReplayable | None:
+def not_replayable(payment: Payment, *, now: datetime) -> NotReplayable | None:
     """Why staff can't have this payment tried again now; None if they can."""
     if payment.closed_at:
         return NotReplayable(code="closed", text="it is closed: nothing more can be taken with it")
@@ -91,5 +118,8 @@ def not_replayable(payment: Payment) -> NotReplayable | None:
         if unsure:
             return NotReplayable(code="unknown", text="its outcome is unknown: Stripe is being asked")
         return NotReplayable(code="pending", text="it is under way")
-    refusal = retry_policy.refusal_to_retry(kind=payment.kind, same_method=True, asked_by="staff")
+    declines = card_declines(card=last_card(payment), now=now)
+    refusal = retry_policy.refusal_to_retry(
+        kind=payment.kind, same_method=True, asked_by="staff", card_declines=declines
+    )
     return NotReplayable(code=refusal.code, text=refusal.text) if refusal else None

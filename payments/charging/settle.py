@@ -16,7 +16,7 @@ from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, 
 from payments.charging.arrows import ARROWS
 from payments.charging.integrity import find_mismatch
 from payments.charging.pause import pause
-from payments.charging.retry import request_attempt
+from payments.charging.retry import SCHEDULE, find_retry, request_attempt
 from payments.models import Attempt, Pause, Payment, Transition
 
 log = structlog.get_logger(__name__)
@@ -122,7 +122,7 @@ class _Settling:
             attempt.charge_id = intent.charge
         payment.fault = payment.kind = payment.code = payment.reason = payment.attention = ""
         self._to(Payment.Status.SUCCESS, why="Stripe says succeeded", charge=intent.charge)
-        payment.due_at = None
+        payment.due_at = payment.retry_at = None
         self._tell("success")
 
     def closed(self) -> None:
@@ -136,7 +136,7 @@ class _Settling:
         else:
             meaning = declines.Meaning(fault="us", kind="hard", text=declines.OUR_FAULT)
             self._failed(Attempt.State.REJECTED, meaning, "canceled")
-        payment.due_at = None
+        payment.due_at = payment.retry_at = None
 
     def _declined(self, answer: Declined) -> None:
         if self.attempt.state not in Attempt.OPEN:
@@ -149,7 +149,7 @@ class _Settling:
         )  # fmt: skip
         for name in ("code", "decline_code", "advice_code", "network_advice_code", "network_decline_code"):
             setattr(self.attempt, name, getattr(answer, name))
-        self.attempt.charge_id = answer.charge
+        self.attempt.charge_id, self.attempt.card = answer.charge, answer.card
         acts = meaning.kind == "action"
         self._failed(
             Attempt.State.ACTION_REQUIRED if acts else Attempt.State.DECLINED,
@@ -182,7 +182,7 @@ class _Settling:
         if attempt.state not in Attempt.OPEN:
             if payment.due_at:
                 # A look at a failed payment that saw nothing doesn't count as one.
-                payment.due_at = self.now + retry_policy.FAILED_LOOKS[0]
+                payment.due_at = _earlier(self.now + retry_policy.FAILED_LOOKS[0], payment.retry_at)
             return
         attempt.tries += 1
         attempt.in_doubt |= payment.intent_id is not None
@@ -210,7 +210,7 @@ class _Settling:
             return
         payment.looks += 1
         pause = retry_policy.pause_after_failed_look(payment.looks)
-        payment.due_at = self.now + pause if pause else None
+        payment.due_at = _earlier(self.now + pause if pause else None, payment.retry_at)
 
     def _failed(self, state: str, meaning: declines.Meaning, code: str) -> None:
         payment = self.payment
@@ -228,7 +228,10 @@ class _Settling:
         payment.looks = 0
         self._to(Payment.Status.FAILED, why=self.reason or f"{state}: {code}")
         payment.due_at = self.now + retry_policy.FAILED_LOOKS[0] if payment.intent_id else None
-        self._tell(transition)
+        payment.retry_at = find_retry(payment=payment, card=self.attempt.card, now=self.now)
+        payment.due_at = _earlier(payment.due_at, payment.retry_at)
+        if self.attempt.asked_by != SCHEDULE:
+            self._tell(transition)
         if payment.next_payment_method and not payment.closed_at:
             self._use_next_method()
 
@@ -259,3 +262,7 @@ class _Settling:
 
     def _tell(self, transition: str) -> None:
         outbox.tell(payment=self.payment, attempt=self.attempt.number, transition=transition, now=self.now)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at), default=None)

@@ -16,7 +16,7 @@ import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
 from payments import notifications, outbox
-from payments.charging.retry import refuse_attempt, request_attempt
+from payments.charging.retry import card_declines, last_card, refuse_attempt, request_attempt
 from payments.intake.judge import Action, Judgement, Known, judge
 from payments.intake.requests import PaymentRequest, Record, Rejection
 from payments.models import InboxMessage, Payment, Subscription, Transition
@@ -118,7 +118,7 @@ class _Batch:
         judgement = judge(
             request=wish,
             at=record.at,
-            known=_known(subscription, payment),
+            known=_known(subscription, payment, self.now),
             event_seen_for=self.events.get(wish.event_id),
         )
         if subscription.judged_until is None or record.at > subscription.judged_until:
@@ -217,7 +217,7 @@ def _latest_payments(subscriptions: Sequence[str]) -> dict[str, Payment]:
     return {payment.subscription_id: payment for payment in locked}
 
 
-def _known(subscription: Subscription, payment: Payment | None) -> Known:
+def _known(subscription: Subscription, payment: Payment | None, now: datetime) -> Known:
     if payment is None:
         return Known(judged_until=subscription.judged_until)
     return Known(
@@ -227,6 +227,7 @@ def _known(subscription: Subscription, payment: Payment | None) -> Known:
         kind=payment.kind,
         fingerprint=(payment.amount, payment.currency, payment.user_id),
         payment_method=payment.payment_method,
+        card_declines=card_declines(card=last_card(payment), now=now) if payment.status == Payment.Status.FAILED else 0,
     )
 
 

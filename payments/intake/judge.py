@@ -43,6 +43,7 @@ class Known:
     kind: str = ""
     fingerprint: tuple[int, str, str] = (0, "", "")
     payment_method: str = ""
+    card_declines: int = 0
 
 
 def judge(*, request: PaymentRequest, at: datetime, known: Known, event_seen_for: str | None) -> Judgement:
@@ -66,7 +67,9 @@ def judge(*, request: PaymentRequest, at: datetime, known: Known, event_seen_for
     if known.status == "pending":
         keep = Action.KEEP_METHOD if other_method else Action.NOTHING
         return Judgement(verdict="duplicate", reason="its payment is under way", action=keep)
-    refusal = retry_policy.refusal_to_retry(kind=known.kind, same_method=not other_method, asked_by="event")
+    refusal = retry_policy.refusal_to_retry(
+        kind=known.kind, same_method=not other_method, asked_by="event", card_declines=known.card_declines
+    )
     if refusal:
         return Judgement(verdict="accepted", action=Action.REFUSED_ATTEMPT, refusal=refusal)
     return Judgement(verdict="accepted", action=Action.NEW_ATTEMPT)

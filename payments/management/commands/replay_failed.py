@@ -49,7 +49,10 @@ class Command(BaseCommand):
         replayed: list[Payment] = []
         refused: Counter[str] = Counter()
         for payment in track(payments, description="Replaying", console=Console(stderr=True), transient=True):
-            refusal = self._replay(payment, reason=options["reason"]) if options["yes"] else not_replayable(payment)
+            if options["yes"]:
+                refusal = self._replay(payment, reason=options["reason"])
+            else:
+                refusal = not_replayable(payment, now=datetime.now(UTC))
             if refusal:
                 refused[refusal.text] += 1
             else:
