@@ -37,4 +37,4 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER 10001:10001
 EXPOSE 8000
 # No HEALTHCHECK: only the web process answers HTTP, the others end when something is wrong with them.
-CMD ["gunicorn", "billing_project.wsgi", "--no-control-socket"]
+CMD ["gunicorn", "billing_project.wsgi"]

@@ -12,7 +12,7 @@ export PYTHONWARNINGS ?= default
 .PHONY: help install run dev test test-unit test-e2e coverage lint format lock migrations clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## everything into .venv
 

@@ -12,3 +12,5 @@ preload_app = True
 # In memory: the root file system may be read-only.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 graceful_timeout = 20
+# Nobody uses it, and it would make a socket in the home folder.
+control_socket_disable = True

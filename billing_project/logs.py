@@ -7,9 +7,10 @@ arguments are kept only for loggers that are known to write none of ours.
 """
 
 import logging
+import re
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -28,14 +29,8 @@ ALLOWED = frozenset({
 })  # fmt: skip
 
 # Loggers whose arguments are addresses, counts and task ids.
-_TRUSTED = (
-    "celery.worker.consumer",
-    "celery.beat",
-    "celery.apps",
-    "celery.redirected",
-    "gunicorn.error",
-    "kombu",
-)
+_TRUSTED = ("celery.worker.consumer", "celery.apps", "celery.redirected", "gunicorn.error", "kombu")
+_PLACEHOLDER = re.compile(r"%(\(\w+\))?[-.\d]*[sdrfi]|\n")
 
 Event = MutableMapping[str, Any]
 
@@ -69,6 +64,7 @@ def configure(*, log_format: str, level: str) -> None:
         )
     )
     logging.raiseExceptions = False  # a bad format would print its arguments
+    handler.addFilter(lambda record: not str(record.msg).startswith("Scheduler: Sending due task"))  # every second
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -85,7 +81,9 @@ def _foreign_without_arguments(_: object, __: str, event: Event) -> Event:
     record: logging.LogRecord = event["_record"]
     event["logger"] = record.name
     if not record.name.startswith(_TRUSTED) or not isinstance(record.msg, str):
-        event["event"] = record.msg
+        event["event"] = _PLACEHOLDER.sub("…", record.msg) if isinstance(record.msg, str) else record.msg
+        if isinstance(record.args, Mapping) and isinstance(record.args.get("name"), str):
+            event["task"] = record.args["name"]
     if record.exc_info:
         event["exc_info"] = record.exc_info
     return event

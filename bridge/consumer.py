@@ -54,7 +54,7 @@ def run_once(*, source: Source, stop: Stop) -> int:
     rung = intake.ring(payment_ids=accepted.due)
     counts = accepted.counts
     log.info(
-        "batch accepted", count=len(delivered), accepted=counts.get("accepted", 0), known=counts["known"],
+        "batch accepted", count=sum(counts.values()), accepted=counts.get("accepted", 0), known=counts["known"],
         duplicates=counts.get("duplicate", 0), parked=counts.get("invalid", 0) + counts.get("conflict", 0), rung=rung,
     )  # fmt: skip
     return len(delivered)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 
 from bridge.kafka import KafkaAway
 
@@ -22,6 +22,7 @@ LONGEST_PAUSE = 15.0
 # A session that ran this long was well: its next trouble starts with a short pause again.
 WELL_AFTER = 30.0
 
+UNDEFINED_TABLE = "42P01"
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 
 
@@ -76,6 +77,10 @@ def keep_running(*, process: str, session: Callable[[Stop], None], stop: Stop) -
         except DATABASE_ERRORS:
             why = "the database does not answer (DATABASE_URL)"
             connection.close()
+        except ProgrammingError as error:
+            if getattr(error.__cause__, "pgcode", "") != UNDEFINED_TABLE:
+                raise
+            why = "the database lacks tables of this version: run manage.py migrate"
         else:
             continue
         if time.monotonic() - began > WELL_AFTER:

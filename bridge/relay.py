@@ -29,9 +29,13 @@ INT32 = ("original-partition",)
 
 def session(stop: Stop) -> None:
     """Wait to be the active relay, then relay until told to stop. Raises `KafkaAway`, `KafkaRefuses`."""
+    stands_by = False
     while not outbox.try_relay_lock():
         if stop:
             return
+        if not stands_by:
+            log.info("standing by, another relay is active")
+            stands_by = True
         stop.wait(STANDBY_PAUSE)
     try:
         sink = Sink()
@@ -39,9 +43,10 @@ def session(stop: Stop) -> None:
             sink.open()
             outbox.listen()
             log.info("relay active", topic=settings.KAFKA_TOPIC_NOTIFICATIONS)
+            woken = True  # perhaps, before we listened
             while not stop:
                 if not run_once(sink=sink):
-                    outbox.wait_for_wake(seconds=PATIENCE)
+                    woken = outbox.wait_for_wake(seconds=outbox.WAKE_INTERVAL if woken else PATIENCE)
         except Fenced:
             log.warning("another relay has taken over, standing by")
         finally:

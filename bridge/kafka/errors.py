@@ -5,7 +5,6 @@ from typing import NoReturn
 from confluent_kafka import KafkaError
 from django.conf import settings
 
-
 # Errors that librdkafka or time gets over: its own, and those that Kafka's protocol calls retriable (an error that
 # a call returns is seldom flagged so). Whatever isn't here ends the process, as only a person gets over it.
 PASSING = frozenset({
@@ -20,6 +19,8 @@ PASSING = frozenset({
     KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR, KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.CONCURRENT_TRANSACTIONS,
     KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.THROTTLING_QUOTA_EXCEEDED,
+    # A producer that has lost count; the next session begins with a new one.
+    KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, KafkaError.UNKNOWN_PRODUCER_ID, KafkaError.INVALID_PRODUCER_ID_MAPPING,
 })  # fmt: skip
 
 

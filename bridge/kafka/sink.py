@@ -34,18 +34,7 @@ class Sink:
     """Produces within transactions under one fixed id, so that whoever opens it last fences all others."""
 
     def __init__(self) -> None:
-        self._producer = Producer({
-            **common_settings(),
-            "transactional.id": f"{settings.KAFKA_GROUP_ID}-relay",
-            "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
-            "delivery.timeout.ms": 50_000,
-            "enable.idempotence": True,
-            "acks": "all",
-            "linger.ms": 0,
-            # kafkajs has only gzip, and puts keys where this partitioner does.
-            "compression.type": "none",
-            "partitioner": "murmur2_random",
-        })  # fmt: skip
+        self._producer = _new_producer()
 
     def open(self) -> None:
         """Fence the predecessor and finish or abort what it left. Raises `KafkaAway`, `KafkaRefuses`."""
@@ -78,6 +67,7 @@ class Sink:
             self._do(lambda: self._producer.abort_transaction(COMMIT_WITHIN))
             for why in [cause, *refused]:
                 if _is_the_records_fault(why):
+                    self._begin_anew()
                     raise Unpublishable(why.str()) from None
             raise_for(cause)
 
@@ -101,6 +91,12 @@ class Sink:
             else:
                 return
 
+    def _begin_anew(self) -> None:
+        """A producer counts a record that the broker has refused, the broker doesn't: it would refuse all others."""
+        self.close()
+        self._producer = _new_producer()
+        self.open()
+
     def _find(self, topic: str) -> None:
         found = self._producer.list_topics(topic, timeout=OPEN_WITHIN)
         if found.topics[topic].error is not None:
@@ -114,6 +110,21 @@ class Sink:
             _raise(error.args[0])
 
 
+def _new_producer() -> Producer:
+    return Producer({
+        **common_settings(),
+        "transactional.id": f"{settings.KAFKA_GROUP_ID}-relay",
+        "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
+        "delivery.timeout.ms": 50_000,
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 0,
+        # kafkajs has only gzip, and puts keys where this partitioner does.
+        "compression.type": "none",
+        "partitioner": "murmur2_random",
+    })  # fmt: skip
+
+
 def _raise(error: KafkaError) -> NoReturn:
     if _is_fenced(error):
         raise Fenced(error.str()) from None
@@ -121,7 +132,7 @@ def _raise(error: KafkaError) -> NoReturn:
 
 
 def _is_fenced(error: KafkaError) -> bool:
-    return error.fatal() or error.code() == KafkaError._FENCED
+    return bool(error.fatal()) or error.code() == KafkaError._FENCED
 
 
 def _is_the_records_fault(error: KafkaError) -> bool:

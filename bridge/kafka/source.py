@@ -27,6 +27,8 @@ from bridge.kafka.errors import KafkaAway, KafkaRefuses, passes, raise_for
 log = structlog.get_logger(__name__)
 
 METADATA_TIMEOUT = 5.0
+# An outage brings errors by the dozen, and nothing but a record says that it is over.
+TELL_AGAIN_AFTER = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Source:
         self._topic = settings.KAFKA_TOPIC_PAYMENTS
         self._owned: set[int] = set()
         self._paused = False
-        self._trouble: KafkaError | None = None
+        self._joined = False
+        self._told_of_trouble_at: float | None = None
         self._consumer = Consumer({
             **common_settings(),
             "group.id": settings.KAFKA_GROUP_ID,
@@ -82,6 +85,7 @@ class Source:
         self._consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
+        self._joined = True
 
     def take(self, *, limit: int, seconds: float) -> list[Delivered]:
         """Up to `limit` records, as soon as there is one; waits so long for the first. Raises as `open`."""
@@ -95,9 +99,9 @@ class Source:
                 self._judge_error(error, partition=message.partition())
             elif message.partition() in self._owned:
                 found.append(_delivered(message))
-        if found and self._trouble is not None:
+        if found and self._told_of_trouble_at is not None:
             log.info("kafka is back", topic=self._topic)
-            self._trouble = None
+            self._told_of_trouble_at = None
         return found
 
     def still_owned(self, records: Iterable[Delivered]) -> list[Delivered]:
@@ -175,9 +179,13 @@ class Source:
         log.info("partitions revoked", count=len(partitions))
 
     def _on_error(self, error: KafkaError) -> None:
-        if self._trouble is None or self._trouble.code() != error.code():
+        # Before that, `open` raises what there is to say.
+        if not self._joined:
+            return
+        now = time.monotonic()
+        if self._told_of_trouble_at is None or now > self._told_of_trouble_at + TELL_AGAIN_AFTER:
             log.warning("kafka is in trouble, waiting for it", error=error.name(), setting="KAFKA_BROKER")
-        self._trouble = error
+            self._told_of_trouble_at = now
 
     def _judge_error(self, error: KafkaError, *, partition: int) -> None:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):

@@ -188,8 +188,7 @@ class _Settling:
         attempt.in_doubt |= payment.intent_id is not None
         attempt.key_is_spent |= key_is_spent
         payment.due_at = self.now + retry_policy.pause_after_unknown(attempt.tries)
-        if self.now - attempt.created_at > retry_policy.UNKNOWN_BEFORE_A_LOOK and not payment.attention:
-            payment.attention = "its outcome is still unknown"
+        self._show_if_slow("its outcome is still unknown")
         if attempt.state != Attempt.State.UNKNOWN:
             attempt.state = Attempt.State.UNKNOWN
             self._to(Payment.Status.PENDING, why="outcome unknown: " + why)
@@ -199,9 +198,16 @@ class _Settling:
             return
         self.attempt.tries += 1
         self.payment.due_at = self.now + retry_policy.pause_after_unknown(self.attempt.tries)
+        self._show_if_slow("Stripe is still processing it")
         if self.attempt.state != Attempt.State.PROCESSING:
             self.attempt.state = Attempt.State.PROCESSING
             self._to(Payment.Status.PENDING, why="Stripe is processing it")
+
+    def _show_if_slow(self, why: str) -> None:
+        """P5: what won't be settled in time is shown to a person by the last look before."""
+        payment, limit = self.payment, self.attempt.created_at + retry_policy.UNKNOWN_BEFORE_A_LOOK
+        if payment.due_at and payment.due_at > limit and not payment.attention:
+            payment.attention = why
 
     def _still_failed(self) -> None:
         """A look at a failed payment that found nothing new; the next one is further away, the last the last."""

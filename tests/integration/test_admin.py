@@ -89,6 +89,6 @@ def test_nobody_edits_money(staff: Client, payment: Payment, path: str) -> None:
 
 
 def test_probes_answer_without_a_login(client: Client) -> None:
-    """What a load balancer asks."""
-    assert client.get("/livez").content == b"ok\n"
-    assert client.get("/readyz").status_code == 200
+    """What a load balancer asks, by IP."""
+    assert client.get("/livez", headers={"host": "10.1.2.3:8000"}).content == b"ok\n"
+    assert client.get("/readyz", headers={"host": "10.1.2.3:8000"}).status_code == 200

@@ -103,10 +103,10 @@ def test_what_is_chosen(payments: dict[str, Payment], arguments: list[str], coun
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--since", "yesterday"], "--since: must be like 30m, 2h, 7d, 2026-01-31 or 2026-01-31T12:00"),
-        (["--since", "2026-02-31"], "--since: day is out of range for month"),
-        (["--limit", "0"], "--limit: must be a whole number above 0"),
-        (["--limit", "many"], "--limit: must be a whole number above 0"),
+        (["--since", "yesterday"], "argument --since: must be like 30m, 2h, 7d, 2026-01-31 or 2026-01-31T12:00"),
+        (["--since", "2026-02-31"], "argument --since: day is out of range for month"),
+        (["--limit", "0"], "argument --limit: must be a whole number above 0"),
+        (["--limit", "many"], "argument --limit: must be a whole number above 0"),
     ],
 )
 def test_a_wrong_argument_is_one_line(arguments: list[str], line: str) -> None:

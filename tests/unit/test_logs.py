@@ -176,8 +176,8 @@ def test_a_message_that_does_not_fit_its_arguments_is_left_out(log_format: str) 
 def test_servers_that_bring_their_own_handlers_write_through_ours() -> None:
     """One line each, in our format; nothing past it."""
     assert event("served /")["logger"] == "gunicorn.error"
-    assert event("served to %s")["logger"] == "gunicorn.access"
-    assert event("served to staff")["event"] == "served to staff %s"
+    assert event("served to …")["logger"] == "gunicorn.access"
+    assert event("served to staff")["event"] == "served to staff …"
 
 
 @pytest.mark.parametrize("start", ["bound", "context"])
@@ -204,8 +204,8 @@ def test_of_a_chain_only_the_last_exception_is_told(start: str) -> None:
 
 def test_of_a_librarys_message_only_the_template_is_kept() -> None:
     """Which library said it, without what it said it about."""
-    assert event("foreign %s")["event"] == "foreign %s: %s"
-    assert event("foreign %s")["logger"] == "django.request"
+    assert event("foreign …")["event"] == "foreign …: …"
+    assert event("foreign …")["logger"] == "django.request"
     assert event("foreign task")["event"] == "foreign task %(args)s"
 
 
@@ -214,7 +214,7 @@ def test_known_loggers_may_name_addresses() -> None:
     assert event("trusted")["event"] == "trusted host:6379"
 
 
-@pytest.mark.parametrize("start", ["plain", "caught", "foreign %s", "trusted"])
+@pytest.mark.parametrize("start", ["plain", "caught", "foreign …", "trusted"])
 def test_a_terminal_shows_the_same_events(start: str) -> None:
     """Pretty is another picture, not another filter."""
     assert event(start)["event"] in output("pretty")

@@ -1,11 +1,12 @@
 """`manage.py replay_failed`: try failed payments again."""
 
 import re
+from argparse import ArgumentTypeError
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils.dateparse import parse_date, parse_datetime
 from rich.console import Console
 from rich.progress import track
@@ -85,14 +86,14 @@ def _moment(text: str) -> datetime:
         moment = parse_datetime(text)
         day = parse_date(text)
     except ValueError as error:
-        raise CommandError(f"--since: {error}") from None
+        raise ArgumentTypeError(str(error)) from None
     if moment is None and day is None:
-        raise CommandError("--since: must be like 30m, 2h, 7d, 2026-01-31 or 2026-01-31T12:00")
+        raise ArgumentTypeError("must be like 30m, 2h, 7d, 2026-01-31 or 2026-01-31T12:00")
     found = moment or datetime.combine(day or datetime.now(UTC).date(), datetime.min.time())
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
-        raise CommandError("--limit: must be a whole number above 0")
+        raise ArgumentTypeError("must be a whole number above 0")
     return int(text)
