@@ -22,7 +22,8 @@ from payments.models import InboxMessage, OutboxMessage, Payment
 # PostgreSQL channel on which a waiting relay hears that there is something to do.
 WAKE = "payments_outbox"
 
-# At most one wake-up per this long and process: under load the relay is awake anyway, and each costs a statement.
+# At most one wake-up per this long and process, as each costs a statement. A relay that was woken looks once more
+# after as long, for what was committed without one.
 WAKE_INTERVAL = 0.005
 
 # Session-level advisory lock: whoever holds it is the active relay. The number is arbitrary and fixed.
@@ -133,8 +134,8 @@ def listen() -> None:
         cursor.execute(f"LISTEN {WAKE}")
 
 
-def wait_for_wake(*, seconds: float) -> None:
-    """Return as soon as somebody wakes us, or after so many seconds. Needs `listen` before it.
+def wait_for_wake(*, seconds: float) -> bool:
+    """Wait until somebody wakes us, for so many seconds at most; returns whether somebody did. Needs `listen` before.
 
     Raises Django's `OperationalError` where the connection has died, and our lock with it.
     """
@@ -143,7 +144,9 @@ def wait_for_wake(*, seconds: float) -> None:
         if not raw.notifies:
             select.select([raw], [], [], seconds)
             raw.poll()
+        woken = bool(raw.notifies)
         raw.notifies.clear()
+    return woken
 
 
 def waiting(*, limit: int) -> list[Waiting]:

@@ -64,9 +64,7 @@ class Neighbour:
 
     def reader(self, topic: str) -> KafkaConsumer:
         """A reader of committed transactions, at the beginning of all partitions."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.broker, isolation_level="read_committed", enable_auto_commit=False
-        )
+        consumer = self.consumer()
         consumer.assign([TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))])
         consumer.seek_to_beginning()
         return consumer
@@ -103,11 +101,15 @@ class Neighbour:
         places = [TopicPartition(topic, number) for number in range(partitions)]
 
         def have_leaders() -> bool:
-            with suppress(KafkaError), closing(KafkaConsumer(bootstrap_servers=self.broker)) as consumer:
+            with suppress(KafkaError), closing(self.consumer()) as consumer:
                 return len(consumer.end_offsets(places, timeout_ms=2000)) == partitions
             return False
 
         wait_until(have_leaders, what=f"{topic} has leaders")
+
+    def consumer(self) -> KafkaConsumer:
+        """To be closed."""
+        return KafkaConsumer(bootstrap_servers=self.broker, isolation_level="read_committed", enable_auto_commit=False)
 
     def admin(self) -> KafkaAdminClient:
         """To be closed."""
