@@ -45,7 +45,11 @@ app.conf.update(
     # Without an exchange: those need a binding in Redis, which FLUSHALL would take.
     task_queues=[Queue(name, routing_key=name) for name in (CHARGE_QUEUE, SWEEP_QUEUE)],
     task_default_queue=CHARGE_QUEUE,
-    task_routes={"payments.charge": {"queue": CHARGE_QUEUE}, "payments.sweep": {"queue": SWEEP_QUEUE}},
+    task_routes={
+        "payments.charge": {"queue": CHARGE_QUEUE},
+        "payments.sweep": {"queue": SWEEP_QUEUE},
+        "payments.hint": {"queue": SWEEP_QUEUE},
+    },
     accept_content=["json"],
     task_serializer="json",
     timezone="UTC",
@@ -55,6 +59,7 @@ app.conf.update(
     beat_schedule={
         # Every second: a lost doorbell costs no more. Stale sweeps are worth nothing.
         "sweep": {"task": "payments.sweep", "schedule": 1.0, "options": {"expires": 5}},
+        "hint": {"task": "payments.hint", "schedule": 1.0, "options": {"expires": 5}},
     },
 )
 app.autodiscover_tasks(["payments"])

@@ -8,6 +8,7 @@ Sources, strongest first: `NAME_FILE` (a file that holds the value, for secrets)
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -54,10 +55,27 @@ def _strip(value: object) -> object:
 
 
 def _comma_list(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return _split(value) if isinstance(value, str) else value
+
+
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 Stripped = Annotated[str, BeforeValidator(_strip)]
+
+
+def _durations(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = [re.fullmatch(r"([0-9]{1,4})([mhd])", part.strip()) for part in value.split(",")]
+    if None in found:
+        raise ValueError("is not a list of pauses")
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    return [timedelta(**{units[match[2]]: int(match[1])}) for match in found if match]
+
+
+Durations = Annotated[list[timedelta], NoDecode, BeforeValidator(_durations)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
 
 
@@ -76,8 +94,14 @@ class Env(BaseSettings):
     secret_key: SecretStr = Field(description="set it to 50 or more random characters; sessions are signed with it")
 
     allowed_hosts: CommaList = Field(default=["localhost", "127.0.0.1"], description="set it to names, with commas")
-    stripe_api_base: Stripped | None = Field(default=None, description="unset it, or set it to an http:// URL")
+    stripe_api_base: Stripped | None = Field(
+        default=None, repr=False, description="unset it, or set it to an http:// URL"
+    )
+    stripe_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="unset it, or set it to whsec_…, or to two of them with a comma"
+    )
     stripe_rate_limit: int = Field(default=20, ge=1, le=10_000, description="set it to requests per second, e.g. 20")
+    retry_soft_after: Durations = Field(default=[], description="set it to pauses, e.g. 1h,24h, or unset it")
     price_unit: Literal["major", "minor"] = Field(default="major", description="set it to major or minor")
     kafka_group_id: Stripped = Field(default="billing-payments", min_length=1, description="set it to a group's name")
     kafka_topic_payments: Stripped = Field(default="payment.createInitial", description=A_TOPIC)
@@ -96,6 +120,18 @@ class Env(BaseSettings):
             raise ValueError("is not a secret key of Stripe")
         return value
 
+    @field_validator("stripe_webhook_secret")
+    @classmethod
+    def _secrets_of_webhooks(cls, value: SecretStr) -> SecretStr:
+        secrets = _split(value.get_secret_value())
+        if value.get_secret_value().strip() and not secrets:
+            raise ValueError("holds no secret")
+        if len(secrets) > 2:
+            raise ValueError("holds more than two secrets")
+        if not all(re.fullmatch(r"whsec_\S+", secret) for secret in secrets):
+            raise ValueError("is not a signing secret of Stripe's webhooks")
+        return value
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -107,7 +143,7 @@ class Env(BaseSettings):
     @classmethod
     def _brokers(cls, value: str) -> str:
         for broker in value.split(","):
-            matched = re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})\s*", broker)
+            matched = re.fullmatch(r"\s*(\[[0-9a-fA-F:]+\]|[\w.-]+):([0-9]{1,5})\s*", broker)
             if not matched or not 0 < int(matched[2]) < 65_536:
                 raise ValueError("is not host:port")
         return value
@@ -143,6 +179,11 @@ class Env(BaseSettings):
         return self
 
     @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """What webhooks may be signed with: none, one, or two while one is replaced."""
+        return tuple(_split(self.stripe_webhook_secret.get_secret_value()))
+
+    @property
     def is_live(self) -> bool:
         """Whether the key moves real money."""
         return "_live_" in self.stripe_secret_key.get_secret_value()
@@ -154,7 +195,10 @@ def variables() -> dict[str, str]:
         in_file = dotenv_values(".env")
     except UnicodeDecodeError:
         raise EnvInvalid([".env: is not UTF-8 text: save it as UTF-8"]) from None
-    return {name: value for name, value in {**in_file, **os.environ}.items() if value}
+    except OSError as error:
+        raise EnvInvalid([f".env: can't be read ({error.strerror}): make it readable, or remove it"]) from None
+    found = {name: value for name, value in in_file.items() if value}
+    return found | {name: value for name, value in os.environ.items() if value}
 
 
 def load() -> Env:
@@ -170,6 +214,7 @@ def load() -> Env:
 def kafka_properties() -> dict[str, str]:
     """What the operator passes through to librdkafka, by property name. Raises `EnvInvalid`."""
     found: dict[str, str] = {}
+    from_files: dict[str, str] = {}
     for variable, value in variables().items():
         if not variable.startswith("KAFKA_") or variable.lower() in Env.model_fields:
             continue
@@ -178,8 +223,8 @@ def kafka_properties() -> dict[str, str]:
         if name in KAFKA_OWNED:
             raise EnvInvalid([f"{variable}: can't be set here: {KAFKA_OWNED[name]}: unset it"])
         if name in KAFKA_PASSED_THROUGH:
-            found[name] = _read(variable, value) if in_file else value
-    return found
+            (from_files if in_file else found)[name] = _read(variable, value) if in_file else value
+    return found | from_files
 
 
 def _values_from_files(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -193,7 +238,7 @@ def _values_from_files(environ: Mapping[str, str]) -> dict[str, Any]:
 def _read(variable: str, path: str) -> str:
     # Says nothing of the path: somebody may have put the secret itself there.
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise EnvInvalid([f"{variable}: can't be read ({why}): name a readable file"]) from None

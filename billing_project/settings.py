@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "payments",
 ]
 MIDDLEWARE = [
+    "billing_project.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -100,8 +101,10 @@ UNFOLD = {"SITE_TITLE": "Payments", "SITE_HEADER": "Payments", "SHOW_VIEW_ON_SIT
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()
 STRIPE_API_BASE = ENV.stripe_api_base
+STRIPE_WEBHOOK_SECRETS = ENV.webhook_secrets
 STRIPE_RATE_LIMIT = ENV.stripe_rate_limit
 PRICE_UNIT = ENV.price_unit
+RETRY_SOFT_AFTER = ENV.retry_soft_after
 REDIS_URL = ENV.redis_url
 
 KAFKA_BROKER = ENV.kafka_broker

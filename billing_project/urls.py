@@ -1,14 +1,13 @@
-"""Where a request goes: staff to the admin, probes to health."""
+"""Where a request goes: staff to the admin, Stripe to the webhooks, probes nowhere near here: see health."""
 
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from billing_project import health
+from payments import views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("livez", health.live),
-    path("readyz", health.ready),
+    path("webhooks/stripe", views.receive_webhook),
 ]

@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from payments import money
-from payments.models import Attempt, InboxMessage, OutboxMessage, Payment, Transition
+from payments.models import Attempt, InboxMessage, OutboxMessage, Payment, Transition, Webhook
 
 _LABELS = {"success": "success", "pending": "warning", "failed": "danger"}
 
@@ -112,6 +112,18 @@ class PaymentAdmin(_ReadOnly, ModelAdmin):
             return found
 
 
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(_ReadOnly, ModelAdmin):
+    """What is told; what Kafka refused for good has an error."""
+
+    list_display = ("message_id", "channel", "payment", "record", "created_at", "published_at", "refused_at", "error")
+    list_filter = (("refused_at", admin.EmptyFieldListFilter), "channel")
+    search_fields = ("=message_id",)
+    ordering = ("-id",)
+    show_full_result_count = False
+    fields = list_display
+
+
 @admin.register(InboxMessage)
 class InboxMessageAdmin(_ReadOnly, ModelAdmin):
     """What came in, with verdicts; the parked ones have a reason."""
@@ -132,3 +144,20 @@ class InboxMessageAdmin(_ReadOnly, ModelAdmin):
         """The value as text."""
         text = bytes(record.value).decode("utf-8", "replace") if record.value is not None else "(empty)"
         return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(_ReadOnly, ModelAdmin):
+    """What Stripe told by itself, and what it was worth."""
+
+    list_display = ("type", "verdict", "object_id", "intent_id", "livemode", "received_at")
+    list_filter = ("verdict",)
+    search_fields = ("=event_id", "=intent_id")
+    search_help_text = "Event or PaymentIntent, evt_… or pi_… – whole, not a part"
+    ordering = ("-id",)
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("type", "event_id", "verdict", "payment")}),
+        ("Stripe", {"fields": ("object_id", "intent_id", "account_id", "livemode", "facts")}),
+        ("Times (UTC)", {"fields": ("received_at", "handled_at")}),
+    )

@@ -230,6 +230,7 @@ def _declined(error: stripe.CardError) -> Declined | Unknown:
         network_advice_code=getattr(details, "network_advice_code", None) or "",
         network_decline_code=getattr(details, "network_decline_code", None) or "",
         charge=_id(getattr(details, "charge", None)),
+        card=_fingerprint(getattr(details, "payment_method", None)),
         intent=_intent(intent) if intent else None,
         request=error.request_id or "",
     )
@@ -260,6 +261,10 @@ def _unknown(error: stripe.StripeError) -> Unknown:
 def _code(error: stripe.StripeError) -> str:
     """`error.code` is filled on some classes only; `error.error` may be None."""
     return error.code or getattr(error.error, "code", None) or ""
+
+
+def _fingerprint(payment_method: Any) -> str:
+    return getattr(getattr(payment_method, "card", None), "fingerprint", None) or ""
 
 
 def _id(value: Any) -> str:

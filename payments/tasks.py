@@ -16,7 +16,7 @@ from celery import shared_task
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from payments import charging, gateway, limits, retry_policy
+from payments import charging, gateway, limits, retry_policy, webhooks
 from payments.limits import CHARGE_QUEUE, KEY_PREFIX
 from payments.models import Payment
 
@@ -106,6 +106,12 @@ def sweep(**_: Any) -> None:
     rung = ring(payment_ids=together) + sum(ring(payment_ids=[one]) for one in alone[:room])
     if rung:
         log.info("swept", rung=rung, count=len(due))
+
+
+@shared_task(name="payments.hint")
+def hint(**_: Any) -> None:
+    """Take up the webhooks that came while a worker had their payment."""
+    ring(payment_ids=webhooks.catch_up(now=_now()))
 
 
 def _now() -> datetime:

@@ -8,5 +8,6 @@ from payments.models.inbox import InboxMessage, Subscription
 from payments.models.outbox import OutboxMessage
 from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
+from payments.models.webhook import Webhook
 
-__all__ = ["Attempt", "InboxMessage", "OutboxMessage", "Pause", "Payment", "Subscription", "Transition"]
+__all__ = ["Attempt", "InboxMessage", "OutboxMessage", "Pause", "Payment", "Subscription", "Transition", "Webhook"]

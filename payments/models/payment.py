@@ -47,6 +47,7 @@ class Payment(models.Model):
     account_id = models.TextField(blank=True, default="", help_text="the Stripe account that the intent is in")
     livemode = models.BooleanField(null=True)
 
+    retry_at = models.DateTimeField(null=True, help_text="of a failed payment: tried again by itself from then on")
     due_at = models.DateTimeField(null=True, help_text="ready for the next step from then on")
     lease_until = models.DateTimeField(null=True, help_text="a worker has it until then")
     deliveries = models.PositiveIntegerField(default=0, help_text="claims since the last answer")
@@ -90,6 +91,11 @@ class Payment(models.Model):
             models.CheckConstraint(
                 name="payment_closed_rests",
                 condition=Q(closed_at__isnull=True) | Q(status="failed", due_at__isnull=True),
+            ),
+            # Only what has failed and isn't closed waits for a retry.
+            models.CheckConstraint(
+                name="payment_retry_of_failed",
+                condition=Q(retry_at__isnull=True) | Q(status="failed", closed_at__isnull=True, due_at__isnull=False),
             ),
             # P5: what is pending is always due at some time, or it would be forgotten.
             models.CheckConstraint(
@@ -155,6 +161,7 @@ class Attempt(models.Model):
     network_advice_code = models.TextField(blank=True, default="")
     network_decline_code = models.TextField(blank=True, default="")
     charge_id = models.TextField(blank=True, default="")
+    card = models.TextField(blank=True, default="", help_text="of a declined attempt: Stripe's fingerprint of the card")
     request_id = models.TextField(blank=True, default="", help_text="Stripe's id of the last answer")
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -190,6 +197,10 @@ class Attempt(models.Model):
                 condition=Q(state__in=["sending", "unknown", "processing"], ended_at__isnull=True)
                 | (~Q(state__in=["sending", "unknown", "processing"]) & Q(ended_at__isnull=False)),
             ),
+        ]
+        indexes = [
+            # The networks' cap: how often was this card declined lately?
+            models.Index("card", "ended_at", name="attempt_declines_of_card", condition=~Q(card="")),
         ]
 
     def __str__(self) -> str:

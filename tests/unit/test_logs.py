@@ -206,7 +206,7 @@ def test_of_a_librarys_message_only_the_template_is_kept() -> None:
     """Which library said it, without what it said it about."""
     assert event("foreign …")["event"] == "foreign …: …"
     assert event("foreign …")["logger"] == "django.request"
-    assert event("foreign task")["event"] == "foreign task %(args)s"
+    assert event("foreign task")["event"] == "foreign task …"
 
 
 def test_known_loggers_may_name_addresses() -> None:

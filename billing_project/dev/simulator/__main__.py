@@ -12,6 +12,7 @@ import signal
 from pathlib import Path
 
 from .server import serve
+from .webhooks import Destination
 from .world import Latency, World
 
 # The ledger only grows, and looking through all of it for cycles stops every answer: do it seldom.
@@ -27,10 +28,13 @@ def main() -> None:
     parser.add_argument("--slow-share", type=float, default=0.0, help="share of slow answers, 0 to 1")
     parser.add_argument("--slow-ms", type=float, default=0.0, help="how long a slow answer takes")
     parser.add_argument("--journal", type=Path, help="a file to remember everything in")
+    parser.add_argument("--webhook-url", help="where to send events to")
+    parser.add_argument("--webhook-secret", default="", help="what to sign them with: whsec_…")
     options = parser.parse_args()
     gc.set_threshold(*COLLECT_AFTER)
     latency = Latency(options.latency_ms, options.slow_share, options.slow_ms)
-    world = World(latency=latency, journal=options.journal)
+    webhooks = Destination(options.webhook_url, options.webhook_secret) if options.webhook_url else None
+    world = World(latency=latency, journal=options.journal, webhooks=webhooks)
     asyncio.run(_run(world, host=options.host, port=options.port))
 
 

@@ -16,32 +16,18 @@ from typing import Any
 from aiohttp import web
 
 from .access import State
-from .cards import (
-    KNOWN,
-    Authentication,
-    Behaviour,
-    Card,
-    Decline,
-    Processing,
-    Success,
-    find_known,
-    fingerprint_of,
-)
+from .cards import Decline, Success, fingerprint_of
 from .charging import WAITING, finish
 from .errors import StripeError
 from .faults import Fault
 from .ledger import SUBSCRIPTION
 from .records import Customer, PaymentMethod
-from .shapes import shape
+from .script import Step, find_look_alike, read_step, read_steps
+from .shapes import API_VERSION, shape
+from .webhooks import Destination
 from .world import Latency, World
 
 PREFIX = "/_control/"
-PLAIN_STEPS: dict[str, Behaviour] = {
-    "success": Success(),
-    "authentication": Authentication(),
-    "processing": Processing(),
-}
-Step = str | dict[str, Any]
 
 
 class Control:
@@ -87,10 +73,10 @@ class Control:
         or the fields of a decline (`{"decline_code": "insufficient_funds"}`); `decline_code` and its like may
         also stand by themselves. `customer` is made if it does not exist. The fingerprint is the id's own.
         """
-        card, usual = _known(like)
-        steps = [usual] if behaviour is None else _steps(behaviour)
+        card, usual = find_look_alike(like)
+        steps = [usual] if behaviour is None else read_steps(behaviour)
         if decline:
-            steps = [_step(decline)]
+            steps = [read_step(decline)]
         with self._world.ledger.lock:
             ledger = self._world.ledger
             identifier = id or ledger.new_id("pm")
@@ -141,7 +127,7 @@ class Control:
             intent = ledger.payment_intents.get(payment_intent)
             if intent is None or intent.status not in WAITING:
                 raise ValueError(f"{payment_intent} does not wait for anything")
-            ending = intent.pending if outcome is None else _step(outcome)
+            ending = intent.pending if outcome is None else read_step(outcome)
             method = ledger.payment_methods.get(intent.payment_method or "")
             if method is None or not isinstance(ending, Success | Decline):
                 raise ValueError("an outcome is success or a decline")
@@ -171,6 +157,42 @@ class Control:
             self._world.faults.lines.clear()
         return {}
 
+    def set_webhooks(self, *, url: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Send events to `url` from now on, as the fields of `webhooks.Destination` say; without it, nowhere."""
+        self._world.webhooks.point(Destination(url, **fields) if url else None)
+        return {}
+
+    def webhooks(self) -> dict[str, Any]:
+        """Return how many webhooks are under way, and every try to send one, with its status."""
+        return self._world.webhooks.report()
+
+    def send_event(
+        self,
+        *,
+        type: str,
+        object: dict[str, Any],
+        id: str | None = None,
+        livemode: bool = False,
+        account: str | None = None,
+    ) -> dict[str, Any]:
+        """Send an event that is not in the ledger: about a foreign object, of another account, or once more
+        under an id that was sent already. Returns it."""
+        with self._world.ledger.lock:
+            ledger = self._world.ledger
+            event = {
+                "id": id or ledger.new_id("evt"),
+                "object": "event",
+                "api_version": API_VERSION,
+                "created": int(ledger.now()),
+                "data": {"object": object},
+                "livemode": livemode,
+                "request": {"id": None, "idempotency_key": None},
+                "type": type,
+            }
+        event |= {"account": account} if account else {}
+        self._world.webhooks.announce(event)
+        return event
+
     def reset(self) -> dict[str, Any]:
         """Begin anew; only the clock goes on."""
         self._world.reset()
@@ -189,6 +211,9 @@ ROUTES: dict[tuple[str, str], Callable[..., Any]] = {
     ("POST", "faults"): Control.add_fault,
     ("GET", "faults"): Control.faults,
     ("DELETE", "faults"): Control.clear_faults,
+    ("POST", "webhooks"): Control.set_webhooks,
+    ("GET", "webhooks"): Control.webhooks,
+    ("POST", "events"): Control.send_event,
     ("POST", "reset"): Control.reset,
 }
 
@@ -207,23 +232,3 @@ async def answer_control(control: Control, request: web.BaseRequest) -> web.Resp
         return web.json_response(method(*arguments.args, **arguments.kwargs))
     except (ValueError, TypeError) as error:
         return web.json_response({"error": str(error)}, status=400)
-
-
-def _known(identifier: str) -> tuple[Card, Behaviour]:
-    known = find_known(identifier, prefix="pm_card_")
-    if known is None:
-        raise ValueError(f"{identifier} is not a documented test method; there are {len(KNOWN)}, see cards.py")
-    return known
-
-
-def _steps(behaviour: Step | list[Step]) -> list[Behaviour]:
-    steps = behaviour if isinstance(behaviour, list) else [behaviour]
-    if not steps:
-        raise ValueError("a behaviour has at least one step")
-    return [_step(step) for step in steps]
-
-
-def _step(step: Step) -> Behaviour:
-    if isinstance(step, dict):
-        return Decline(**step)
-    return PLAIN_STEPS[step] if step in PLAIN_STEPS else _known(step)[1]

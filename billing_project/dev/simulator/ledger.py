@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from .cards import Behaviour, Card, Success, fingerprint_of
@@ -33,6 +34,8 @@ class Ledger:
         self._offset = 0.0
         # Request id and idempotency key of the request at work, for its events.
         self.cause: tuple[str | None, str | None] = (None, None)
+        # Hears each event; webhooks are sent from there.
+        self.listener: Callable[[Event], None] | None = None
         self.clear()
 
     def clear(self) -> None:
@@ -100,7 +103,7 @@ class Ledger:
             self._journal.flush()
 
     def tell(self, kind: str, subject: Customer | PaymentMethod | PaymentIntent | Charge | Refund) -> None:
-        """Append an event with a snapshot of the subject. Webhooks are to be sent from this list."""
+        """Append an event with a snapshot of the subject, for the list of events and for webhooks."""
         event = Event(
             id=self.new_id("evt"),
             created=int(self.now()),
@@ -110,6 +113,8 @@ class Ledger:
             idempotency_key=self.cause[1],
         )
         self.save(event)
+        if self.listener is not None:
+            self.listener(event)
 
     def next_step(self, method: PaymentMethod) -> Behaviour:
         """Return what this attempt to charge the card meets, and move the card on to its next mood."""

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
@@ -38,6 +38,7 @@ LINGER_NOTHING = struct.pack("ii", 1, 0)
 async def serve(world: World, *, host: str, port: int) -> AsyncIterator[str]:
     """Listen while the context lasts, and yield the base URL. Port 0 takes any free one."""
     handler = _Handler(world)
+    sender: asyncio.Task[None] | None = None
     runner = web.ServerRunner(web.Server(handler.handle, access_log=None), shutdown_timeout=SHUTDOWN_SECONDS)
     try:
         if not ipaddress.ip_address(host).is_loopback:
@@ -45,9 +46,14 @@ async def serve(world: World, *, host: str, port: int) -> AsyncIterator[str]:
         await runner.setup()
         site = web.TCPSite(runner, host, port, backlog=BACKLOG)
         await site.start()
+        sender = asyncio.create_task(world.webhooks.run())
         yield f"http://{host}:{runner.addresses[0][1]}"
     finally:
         handler.stopping.set()
+        if sender is not None:
+            sender.cancel()
+            with suppress(asyncio.CancelledError):
+                await sender
         await runner.cleanup()
         world.close()
 

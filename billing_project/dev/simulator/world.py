@@ -11,7 +11,10 @@ from .faults import Faults
 from .idempotency import IdempotencyKeys, Stored
 from .journal import Journal
 from .ledger import Ledger
+from .records import Event
+from .shapes import shape
 from .traffic import Traffic
+from .webhooks import Destination, Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +32,29 @@ NO_LATENCY = Latency()
 class World:
     """The state of one simulated Stripe account."""
 
-    def __init__(self, *, latency: Latency = NO_LATENCY, journal: Path | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        latency: Latency = NO_LATENCY,
+        journal: Path | None = None,
+        seed: int | None = None,
+        webhooks: Destination | None = None,
+    ) -> None:
         self._first_latency = latency
         self._random = random.Random(seed)  # noqa: S311 - only spreads latency
         self._journal = Journal(journal) if journal else None
         self.ledger = Ledger(journal=self._journal, seed=seed)
+        self.webhooks = Webhooks(destination=webhooks, seed=seed)
+        self.ledger.listener = self._announce
         self._begin()
         if self._journal is not None:
             self._remember(self._journal)
 
     def reset(self) -> None:
-        """Forget everything but the clock: objects, keys, faults, requests, changed latency, the journal."""
+        """Forget all but the clock: objects, keys, faults, requests, changed latency and webhooks, the journal."""
         with self.ledger.lock:
             self.ledger.clear()
+            self.webhooks.reset()
             if self._journal is not None:
                 self._journal.erase()
             self._begin()
@@ -56,6 +69,10 @@ class World:
         latency = self.latency
         slow = latency.slow_share > 0 and self._random.random() < latency.slow_share
         return (latency.slow_ms if slow else latency.ms) / 1000
+
+    def _announce(self, event: Event) -> None:
+        if self.webhooks.destination is not None:
+            self.webhooks.announce(shape(event))
 
     def _remember(self, journal: Journal) -> None:
         newest = 0

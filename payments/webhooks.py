@@ -1,0 +1,223 @@
+"""Webhooks: Stripe tells that something has changed. A webhook is stored, and then it is a hint and no more.
+
+Must never happen: money state changed by what a webhook says. At most it makes a payment due now, so that
+`charging` retrieves the PaymentIntent and settles what that says; so order, duplicates, unknown types and
+objects of others do no harm. Nor may a hint start an attempt, take a payment out of a worker's hands, or get
+lost: while a worker has the payment, the webhook stays open, and `catch_up` takes it up.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, assert_never
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
+
+from payments.gateway import Event
+from payments.models import Attempt, Payment, Webhook
+
+log = structlog.get_logger(__name__)
+
+# Of one catching up; the next comes a second later.
+BATCH = 200
+
+# What is kept of the object: nothing that a customer or an agent has typed.
+FACTS = (
+    "object", "status", "amount", "amount_received", "amount_refunded", "currency", "charge", "latest_charge",
+    "reason", "failure_code", "cancellation_reason", "created",
+)  # fmt: skip
+
+# Ids and codes look like this; a name, an address or a sentence doesn't.
+_CODE = re.compile(r"[\w.:-]{1,255}", re.ASCII)
+_LARGEST = 2**63 - 1
+
+
+class News(Enum):
+    """What an event says has happened to a PaymentIntent."""
+
+    NOTHING = auto()  # it was made, or will be
+    DECLINED = auto()
+    ACTION = auto()  # the customer must act
+    PROCESSING = auto()
+    PAID = auto()
+    PAID_BACK = auto()  # refunded or disputed, so it was paid
+    CANCELED = auto()
+    OTHER = auto()  # of a kind that we don't know
+
+
+_BY_STATUS = {
+    "succeeded": News.PAID,
+    "canceled": News.CANCELED,
+    "processing": News.PROCESSING,
+    "requires_action": News.ACTION,
+    "pending": News.PROCESSING,
+    "failed": News.DECLINED,
+}
+_BY_TYPE = {"payment_intent.created": News.NOTHING, "payment_intent.payment_failed": News.DECLINED}
+_PAID_BACK = ("refund.", "charge.refund", "charge.dispute.")
+
+# No later event can take these back, so a look finds them, and a new attempt could take nothing any more.
+_FINAL = (News.PAID, News.PAID_BACK, News.CANCELED)
+
+
+def receive(*, event: Event, now: datetime) -> uuid.UUID | None:
+    """Store the event, once, and judge it. Returns the payment to ring for, if it is due for a look now."""
+    about = _object_of(event.content)
+    stored, is_new = Webhook.objects.get_or_create(
+        event_id=event.id,
+        defaults={
+            "type": event.type,
+            "object_id": _code(about.get("id")),
+            "intent_id": _intent_of(event.type, about),
+            "livemode": event.content.get("livemode") is True,
+            "account_id": _code(event.content.get("account")),
+            "facts": _facts(about),
+            "received_at": now,
+        },
+    )
+    if not is_new:
+        log.info("webhook known already", record=event.id, kind=event.type)
+        return None
+    return judge(webhook=stored, now=now)
+
+
+def judge(*, webhook: Webhook, now: datetime) -> uuid.UUID | None:
+    """Say what a stored webhook is worth. Returns the payment to ring for, if it is due for a look now.
+
+    Waits for nobody: where somebody is at work on the payment, the webhook stays open.
+    """
+    payment = Payment.objects.filter(intent_id=webhook.intent_id).first() if webhook.intent_id else None
+    if payment is None or _is_of_others(webhook, payment):
+        _close(webhook, None, Webhook.Verdict.FOREIGN, now)
+        return None
+    news = news_of(type=webhook.type, status=str(webhook.facts.get("status", "")))
+    verdict = _verdict(payment, payment.attempts.order_by("-number").first(), news)
+    look = verdict == Webhook.Verdict.LOOK
+    if (payment.lease_until and payment.lease_until > now) or (look and not _make_due(payment, now)):
+        log.info("webhook waits", record=webhook.event_id, kind=webhook.type, payment=str(payment.id))
+        return None
+    _close(webhook, payment, verdict, now)
+    return payment.id if look else None
+
+
+def catch_up(*, now: datetime) -> list[uuid.UUID]:
+    """Judge those that had to wait and needn't any more, oldest first. Returns the payments to ring for."""
+    taken = Payment.objects.filter(lease_until__gt=now, intent_id__isnull=False)
+    waiting = Webhook.objects.filter(handled_at__isnull=True).exclude(intent_id__in=taken.values("intent_id"))
+    looks = [judge(webhook=webhook, now=now) for webhook in waiting.order_by("id")[:BATCH]]
+    return list(dict.fromkeys(look for look in looks if look))
+
+
+def news_of(*, type: str, status: str) -> News:
+    """What an event of this type, about an object in this status, says of the PaymentIntent."""
+    if type.startswith(_PAID_BACK):
+        return News.PAID_BACK
+    return _BY_STATUS.get(status) or _BY_TYPE.get(type, News.OTHER)
+
+
+def _verdict(payment: Payment, attempt: Attempt | None, news: News) -> str:
+    """Whether a look at this payment could find anything that its row doesn't say."""
+    if payment.closed_at or payment.status == Payment.Status.SUCCESS:
+        return _verdict_at_rest(payment, news)
+    failed = payment.status == Payment.Status.FAILED
+    in_doubt, state = (_is_in_doubt(attempt), attempt.state) if attempt else (False, "")
+    match news:
+        case News.NOTHING:
+            look = False
+        case News.DECLINED:
+            look = not failed and in_doubt
+        case News.ACTION:
+            look = payment.kind != "action" if failed else in_doubt
+        case News.PROCESSING:
+            look = failed or (in_doubt and state != Attempt.State.PROCESSING)
+        case News.OTHER:
+            look = failed or in_doubt
+        case News.PAID | News.PAID_BACK | News.CANCELED:
+            look = True
+        case _:
+            assert_never(news)
+    return Webhook.Verdict.LOOK if look else Webhook.Verdict.NOTHING_NEW
+
+
+def _verdict_at_rest(payment: Payment, news: News) -> str:
+    """Success never changes and nothing leaves a closed payment, so there is nothing to look for."""
+    paid = payment.status == Payment.Status.SUCCESS
+    contradicts = news is News.CANCELED if paid else news in (News.PAID, News.PAID_BACK)
+    if contradicts:
+        log.error("webhook contradicts a payment", payment=str(payment.id), status=payment.status, kind=news.name)
+    return Webhook.Verdict.KEPT if contradicts or news is News.PAID_BACK else Webhook.Verdict.NOTHING_NEW
+
+
+def _is_in_doubt(attempt: Attempt) -> bool:
+    """Whether the next step is to ask about this one; otherwise it could be a new one, which no hint may start."""
+    return attempt.state in Attempt.OPEN and (attempt.in_doubt or attempt.state != Attempt.State.SENDING)
+
+
+def _make_due(payment: Payment, now: datetime) -> bool:
+    """Due now, by compare and set, if it isn't already: what is overdue keeps its place. Returns whether it is.
+
+    Locks only what nobody has reason to claim, as `claim` passes over locked rows.
+    """
+    if payment.due_at and payment.due_at <= now:
+        return True
+    as_seen = Payment.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=now),
+        id=payment.id, status=payment.status, due_at=payment.due_at, closed_at__isnull=True,
+    )  # fmt: skip
+    with transaction.atomic():
+        if as_seen.select_for_update(skip_locked=True).first() is None:
+            return False
+        # This look is one more than the schedule's, so it takes none of them away.
+        return bool(as_seen.update(due_at=now, looks=Greatest(F("looks") - 1, 0)))
+
+
+def _is_of_others(webhook: Webhook, payment: Payment) -> bool:
+    """Another account, or test mode and live mode mixed up."""
+    account = webhook.account_id not in ("", payment.account_id)
+    return account or payment.livemode not in (None, webhook.livemode)
+
+
+def _close(webhook: Webhook, payment: Payment | None, verdict: str, now: datetime) -> None:
+    Webhook.objects.filter(id=webhook.id, handled_at__isnull=True).update(
+        payment=payment, verdict=verdict, handled_at=now
+    )
+    log.info(
+        "webhook", record=webhook.event_id, kind=webhook.type, verdict=verdict,
+        payment=str(payment.id) if payment else None,
+    )  # fmt: skip
+
+
+def _object_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that an event is about, in a snapshot or, of the newer kind, by its id alone."""
+    data = content.get("data")
+    about = data.get("object") if isinstance(data, dict) else content.get("related_object")
+    return about if isinstance(about, dict) else {}
+
+
+def _intent_of(type: str, about: Mapping[str, Any]) -> str:
+    family = type.partition(".")[0]
+    if family == "payment_intent":
+        return _code(about.get("id"))
+    return _code(about.get("payment_intent")) if family in ("charge", "refund") else ""
+
+
+def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = about.get("metadata")
+    found = {name: about.get(name) for name in FACTS}
+    found["payment_id"] = metadata.get("payment_id") if isinstance(metadata, dict) else None
+    return {name: value for name, value in found.items() if _is_plain(value)}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, int):
+        return abs(value) <= _LARGEST
+    return bool(_code(value))
+
+
+def _code(value: object) -> str:
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else ""
