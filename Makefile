@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 export PYTHONWARNINGS ?= default
 
-.PHONY: help install run dev test test-unit test-e2e coverage lint format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e proof coverage lint format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-unit: $(STAMP)  ## the tests that need no services: seconds
 
 test-e2e: $(STAMP)  ## the tests that start the processes
 	@$(PYTEST) tests/e2e $(ARGS)
+
+proof: $(STAMP)  ## every crash point of a payment's life, audited against the ledger: minutes
+	@PROOF_SIZE=full $(PYTEST) -n $(WORKERS) tests/proof $(ARGS)
 
 coverage: $(STAMP)  ## lines and branches that the tests don't reach
 	@$(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-report=term --cov-report=html $(ARGS)

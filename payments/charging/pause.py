@@ -62,12 +62,12 @@ def _look_at_unknowns(*, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE payments_payment SET due_at = LEAST(due_at, %s + position * %s)
+            UPDATE payments_payment SET due_at = LEAST(due_at, %s + position / %s * interval '1 second')
             FROM (
                 SELECT payment_id, row_number() OVER (ORDER BY created_at) AS position
                 FROM payments_attempt WHERE state = 'unknown'
             ) AS unknown
             WHERE payments_payment.id = payment_id AND status = 'pending'
             """,
-            [now, timedelta(seconds=1 / settings.STRIPE_RATE_LIMIT)],
+            [now, float(settings.STRIPE_RATE_LIMIT)],
         )

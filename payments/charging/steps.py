@@ -71,7 +71,8 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
 def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     seen = yield lambda: gateway.retrieve(intent=claim.intent or "")
     if isinstance(seen, Seen) and seen.intent.status in NOT_PROVEN:
-        yield from _confirm(claim, gateway, clock)
+        # From the top: it may have been interrupted before it knew the customer, or moved the intent there.
+        yield from _charge(claim, gateway, clock)
     else:
         yield from _finish(claim, seen, gateway, clock)
 
