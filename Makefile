@@ -40,7 +40,7 @@ test-e2e: $(STAMP)  ## the tests that start the processes
 	@$(PYTEST) tests/e2e $(ARGS)
 
 proof: $(STAMP)  ## every crash point of a payment's life, audited against the ledger: minutes
-	@PROOF_SIZE=full $(PYTEST) -n $(WORKERS) tests/proof $(ARGS)
+	@PROOF_SIZE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof $(ARGS)
 
 coverage: $(STAMP)  ## lines and branches that the tests don't reach
 	@$(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-report=term --cov-report=html $(ARGS)

@@ -96,7 +96,7 @@ def _under_way(payments: Sequence[Payment]) -> dict[uuid.UUID, Attempt]:
             continue
         if payment.status == Payment.Status.PENDING and attempt.state not in Attempt.OPEN:
             del found[payment.id]
-        elif payment.intent_id and attempt.state == Attempt.State.SENDING:
+        elif attempt.sent_at and attempt.state == Attempt.State.SENDING:
             # Its worker is gone, and nobody can tell whether the confirm left.
             attempt.in_doubt = True
             attempt.save(update_fields=["in_doubt"])

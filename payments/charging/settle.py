@@ -185,7 +185,7 @@ class _Settling:
                 payment.due_at = _earlier(self.now + retry_policy.FAILED_LOOKS[0], payment.retry_at)
             return
         attempt.tries += 1
-        attempt.in_doubt |= payment.intent_id is not None
+        attempt.in_doubt |= attempt.sent_at is not None
         attempt.key_is_spent |= key_is_spent
         payment.due_at = self.now + retry_policy.pause_after_unknown(attempt.tries)
         self._show_if_slow("its outcome is still unknown")

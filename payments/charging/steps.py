@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import datetime
 
+from django.db import transaction
+
 from payments.answers import Account, Answer, Intent, Misconfigured, Owner, Rejected, Reply, Seen
 from payments.charging.claim import Claim, Step, new_key
 from payments.charging.settle import settle
@@ -43,16 +45,19 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     if claim.customer is None:
         owner = yield lambda: gateway.owner_of(payment_method=claim.payment_method)
         if not isinstance(owner, Owner):
-            return (yield from _finish(claim, owner, gateway, clock))
+            return (yield from _finish(claim, owner, gateway, clock, about_intent=False))
         claim = replace(claim, customer=owner.customer)
-        Payment.objects.filter(id=claim.payment, customer__isnull=True).update(customer=owner.customer)
+        # Of this method: another event may have brought another one meanwhile.
+        Payment.objects.filter(id=claim.payment, customer__isnull=True, payment_method=claim.payment_method).update(
+            customer=owner.customer
+        )
     if claim.intent is None:
         made = yield lambda: gateway.create(wish=_wish(claim), key=f"create-{uuid.uuid4()}")
         if not isinstance(made, Seen):
             return (yield from _finish(claim, made, gateway, clock))
         if not gateway.account:
             yield gateway.ask_account
-        bound = bind(claim=claim, made=made.intent, account=gateway.account)
+        bound = bind(claim=claim, made=made.intent, account=gateway.account, now=clock())
         if bound != made.intent.id:
             # Somebody else bound another one, or the payment was closed: ours must never be confirmed.
             yield lambda: gateway.cancel(intent=made.intent.id)
@@ -64,7 +69,7 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         moved = yield lambda: gateway.set_customer(intent=claim.intent or "", customer=claim.customer or "")
         if not isinstance(moved, Seen):
             return (yield from _finish(claim, moved, gateway, clock))
-        Payment.objects.filter(id=claim.payment).update(intent_customer=claim.customer)
+        Payment.objects.filter(id=claim.payment, intent_id=claim.intent).update(intent_customer=claim.customer)
     return (yield from _confirm(claim, gateway, clock))
 
 
@@ -88,20 +93,25 @@ def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
             idempotency_key=new_key(), key_made_at=clock(), key_is_spent=False
         )
         attempt.refresh_from_db()
+    if attempt.sent_at is None:
+        Attempt.objects.filter(id=attempt.id, sent_at__isnull=True).update(sent_at=clock())
     key, request = attempt.idempotency_key, attempt.request
     answer = yield lambda: gateway.confirm(intent=claim.intent or "", request=request, key=key)
     yield from _finish(claim, answer, gateway, clock)
 
 
-def bind(*, claim: Claim, made: Intent, account: str) -> str | None:
+def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str | None:
     """Tie a PaymentIntent to its payment, once and for ever; committed before anything can be confirmed.
 
     Returns the id that is bound now: ours, another worker's, or None if the payment was closed. After 0 rows
     it reads again, as our own COMMIT may have been acknowledged late.
     """
-    Payment.objects.filter(id=claim.payment, intent_id__isnull=True, closed_at__isnull=True).update(
-        intent_id=made.id, intent_customer=claim.customer or "", account_id=account, livemode=made.livemode
-    )
+    with transaction.atomic():
+        Payment.objects.filter(id=claim.payment, intent_id__isnull=True, closed_at__isnull=True).update(
+            intent_id=made.id, intent_customer=claim.customer or "", account_id=account, livemode=made.livemode
+        )
+        # In the same commit, as the confirm follows.
+        Attempt.objects.filter(id=claim.attempt, sent_at__isnull=True).update(sent_at=now)
     return Payment.objects.filter(id=claim.payment, closed_at__isnull=True).values_list("intent_id", flat=True).first()
 
 
@@ -115,12 +125,12 @@ def _wish(claim: Claim) -> CreateIntent:
     )
 
 
-def _finish(claim: Claim, reply: Reply, gateway: Gateway, clock: Clock) -> Steps:
+def _finish(claim: Claim, reply: Reply, gateway: Gateway, clock: Clock, *, about_intent: bool = True) -> Steps:
     """Settle what the last call said; before our key is blamed for everyone, ask whether it is everyone's trouble."""
     if isinstance(reply, Misconfigured) and reply.http_status == 403:
         probed = yield gateway.probe
         reply = replace(reply, everyones=isinstance(probed, Misconfigured))
-    elif isinstance(reply, Rejected) and reply.missing and claim.intent:
+    elif isinstance(reply, Rejected) and reply.missing and claim.intent and about_intent:
         asked = yield gateway.ask_account
         elsewhere = isinstance(asked, Account) and asked.id != claim.account
         reply = Misconfigured(http_status=404, everyones=elsewhere, code=reply.code, request=reply.request)

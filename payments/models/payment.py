@@ -152,6 +152,7 @@ class Attempt(models.Model):
     idempotency_key = models.TextField(blank=True, default="")
     key_made_at = models.DateTimeField(null=True)
     key_is_spent = models.BooleanField(default=False, help_text="Stripe answered it with 5xx, which it may replay")
+    sent_at = models.DateTimeField(null=True, help_text="a confirm may have left from then on")
     in_doubt = models.BooleanField(default=False, help_text="a confirm was sent whose answer we don't have")
     tries = models.PositiveIntegerField(default=0, help_text="answers that proved nothing")
 

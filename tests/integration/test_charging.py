@@ -213,7 +213,7 @@ def test_binding_again_what_is_bound_already_is_told_so(
     assert isinstance(seen, Seen)
     Payment.objects.update(status="pending", settled_at=None, due_at=clock())
     [claim] = charging.claim(payment_ids=[payment.id], now=clock())
-    assert bind(claim=claim, made=seen.intent, account="acct_1") == payment.intent_id
+    assert bind(claim=claim, made=seen.intent, account="acct_1", now=clock()) == payment.intent_id
 
 
 def test_a_claim_holds_until_its_lease_ends(stripe_gateway: Gateway, clock: Clock) -> None:

@@ -135,6 +135,15 @@ TWO_EVENTS = (
         ),
     ),
     Behaviour(
+        name="missing method afterwards",
+        ends=FAILED,
+        cards=(SOFT,),
+        events=(
+            Wanted(changes={"method": "pm_soft"}),
+            Wanted(changes={"method": "pm_missing"}, when="settled"),
+        ),
+    ),
+    Behaviour(
         name="refused again",
         ends=FAILED,
         cards=(HARD,),

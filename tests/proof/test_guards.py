@@ -4,6 +4,7 @@ A guard whose removal goes unseen is a missing history.
 """
 
 import importlib
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_with_all_guards_nothing_is_broken(broken: Any) -> None:
 def test_binding_without_compare_and_set_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """P1: whoever comes late would bind a second PaymentIntent over the first."""
 
-    def bind(*, claim: Claim, made: Intent, account: str) -> str:
+    def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str:
         Payment.objects.filter(id=claim.payment).update(intent_id=made.id, livemode=made.livemode)
         return made.id
 
@@ -58,7 +59,7 @@ def test_binding_without_compare_and_set_is_seen(broken: Any, monkeypatch: pytes
 def test_confirming_before_the_binding_is_committed_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """P1: a charge that nobody would find again after a crash."""
 
-    def bind(*, claim: Claim, made: Intent, account: str) -> str:
+    def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str:
         return made.id
 
     monkeypatch.setattr(steps, "bind", bind)
