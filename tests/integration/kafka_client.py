@@ -84,7 +84,7 @@ class Neighbour:
         """Give the topic of events one more, with that number, and return when it can be written to."""
         with closing(self.admin()) as admin:
             admin.create_partitions({self.payments: number + 1})
-        self.wait_for_leaders(self.payments, partitions=number + 1)
+        self.wait_for_leaders([TopicPartition(self.payments, number)])
 
     def delete_records(self, *, partition: int, before: int) -> None:
         """As retention does."""
@@ -96,16 +96,15 @@ class Neighbour:
         with closing(self.admin()) as admin:
             admin.alter_configs([ConfigResource("TOPIC", topic, {"max.message.bytes": str(limit)})])
 
-    def wait_for_leaders(self, topic: str, *, partitions: int) -> None:
+    def wait_for_leaders(self, places: list[TopicPartition]) -> None:
         """A partition that was made a moment ago may have nobody to answer for it yet."""
-        places = [TopicPartition(topic, number) for number in range(partitions)]
 
         def have_leaders() -> bool:
             with suppress(KafkaError), closing(self.consumer()) as consumer:
-                return len(consumer.end_offsets(places, timeout_ms=2000)) == partitions
+                return len(consumer.end_offsets(places, timeout_ms=2000)) == len(places)
             return False
 
-        wait_until(have_leaders, what=f"{topic} has leaders")
+        wait_until(have_leaders, what=f"{places} have leaders")
 
     def consumer(self) -> KafkaConsumer:
         """To be closed."""
@@ -143,8 +142,8 @@ def make_all_topics(neighbour: Neighbour, *, partitions: int) -> Neighbour:
         return False
 
     wait_until(are_made, what="topics can be made")
-    for topic in (neighbour.payments, neighbour.notifications, neighbour.dead_letters):
-        neighbour.wait_for_leaders(topic, partitions=partitions)
+    topics = (neighbour.payments, neighbour.notifications, neighbour.dead_letters)
+    neighbour.wait_for_leaders([TopicPartition(topic, number) for topic in topics for number in range(partitions)])
     return neighbour
 
 

@@ -164,8 +164,8 @@ def test_an_intake_that_crashes_commits_no_offset(neighbour: Neighbour) -> None:
 def test_a_group_without_offsets_is_not_started_before_it_is_told_where(neighbour: Neighbour) -> None:
     """P1: the service that this one replaces has charged what is in the topic."""
     neighbour.send(events("sub_1"), partition=0)
-    with pytest.raises(KafkaRefuses) as refusal:
-        Bridge(start_from=None).session(Stop())
+    with pytest.raises(KafkaRefuses) as refusal, joined(start_from=None):
+        pass
     assert str(refusal.value) == (
         f"group {neighbour.group} has no offsets on {neighbour.payments}: say where to start with "
         "--from earliest or --from latest (earliest charges whatever is in the topic)"
@@ -285,8 +285,8 @@ def test_a_position_that_is_gone_is_left_to_a_person(neighbour: Neighbour) -> No
     with joined() as member:
         member.commit(take(member, records=4)[:1])
     neighbour.delete_records(partition=0, before=3)
-    with pytest.raises(KafkaRefuses) as refusal:
-        Bridge(start_from="earliest").session(Stop())
+    with pytest.raises(KafkaRefuses) as refusal, joined() as member:
+        run_until(member, records=1)
     assert str(refusal.value).startswith(f"the position of group {neighbour.group} on {neighbour.payments} is gone (")
     assert str(refusal.value).endswith(
         "): records may have been deleted unread; decide where to go on and commit that offset"
