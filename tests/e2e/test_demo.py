@@ -1,10 +1,12 @@
 """`make run`, as a newcomer types it: one command charges real events and says whether all is well."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -75,6 +77,43 @@ def test_with_every_service_configured_nothing_is_embedded(data: list[str], depl
     assert deployment.count("SELECT count(*) FROM payments_payment WHERE status = 'success'") > 5
     assert len(deployment.stripe.ledger.successes("sub_1")) == 1
     assert [path.name for path in Path(data[1]).iterdir()] == ["logs"]
+
+
+@pytest.mark.timeout(120)
+def test_with_reload_the_processes_start_anew_when_code_changes(data: list[str]) -> None:
+    """`make dev`: they have other process ids afterwards, the simulator hasn't, and Ctrl-C still stops all."""
+    code = ROOT / "payments" / "gateway.py"
+    command = [*DEMO, *data, "--reload"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "told" in line and "sub_1" in line:
+                break
+        before = products_of(demo.pid)
+        code.touch()
+        for line in demo.stdout:
+            if "restart" in line:
+                break
+        deadline = time.monotonic() + 60
+        while len(products_of(demo.pid) - before) < 5:
+            assert time.monotonic() < deadline, "the processes did not start anew"
+            time.sleep(0.1)
+        demo.send_signal(signal.SIGINT)
+        demo.stdout.read()
+    assert "restart   payments/gateway.py" in line
+    assert demo.returncode == 0
+
+
+def products_of(pid: int) -> set[int]:
+    """The product's processes below the demo: those that run in this checkout's code."""
+    found = set()
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):
+            if any(word in child.cmdline() for word in ("bridge", "relay", "worker", "beat", "gunicorn")):
+                found.add(child.pid)
+    return found
 
 
 def test_a_live_key_is_refused(data: list[str]) -> None:

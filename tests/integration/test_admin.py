@@ -57,7 +57,7 @@ def test_a_payment_is_found_by_what_the_customer_gives(staff: Client, payment: P
 
 
 def test_the_list_shows_amount_status_and_reason(staff: Client, payment: Payment) -> None:
-    """What an agent needs at a glance."""
+    """What support needs at a glance."""
     page = staff.get(LIST).content.decode()
     assert "100.00\N{NO-BREAK SPACE}KZT" in page
     assert "Your card was declined." in page

@@ -30,7 +30,7 @@ CACHE = Path(__file__).parents[2] / ".data" / "cache"
 # The promise at low load, from the commit of an outcome to Kafka's acknowledgement.
 PROMISE = 0.020
 # Tries at keeping it on a machine that has other things to do: one quiet moment must be enough.
-ROUNDS = 4
+ROUNDS = 10
 NOTIFICATIONS = 31
 
 

@@ -40,6 +40,8 @@ class Processes:
             "relay": [*MANAGE, "relay"],
         }
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        # A restart is another thread's; nobody may look, or stop, in the middle of one.
+        self._lock = threading.RLock()
 
     def start(self) -> None:
         """Start all of them."""
@@ -59,32 +61,33 @@ class Processes:
         """Where a process writes."""
         return self._logs / f"{name}.log"
 
-    def ended(self) -> Iterator[tuple[str, int]]:
-        """Those that have ended by themselves, which none of them should."""
-        for name, child in self._children.items():
-            if (status := child.poll()) is not None:
-                yield name, status
+    def ended(self) -> list[tuple[str, int]]:
+        """Those that have ended by themselves, with their status; none of them should."""
+        with self._lock:
+            return [(name, child.returncode) for name, child in self._children.items() if child.poll() is not None]
 
     def stop(self) -> None:
         """Ask all to end, then wait for each; what doesn't end is killed."""
-        for child in self._children.values():
-            child.terminate()
-        for child in self._children.values():
-            try:
-                child.wait(STOP_WITHIN)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-        self._children.clear()
+        with self._lock:
+            for child in self._children.values():
+                child.terminate()
+            for child in self._children.values():
+                try:
+                    child.wait(STOP_WITHIN)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+            self._children.clear()
 
     def restart(self) -> None:
         """Stop all of ours and start them with the code as it is now; the simulator goes on."""
-        kept = {name: child for name, child in self._children.items() if name not in self._commands}
-        for name in kept:
-            del self._children[name]
-        self.stop()
-        self._children |= kept
-        self.start()
+        with self._lock:
+            kept = {name: child for name, child in self._children.items() if name not in self._commands}
+            for name in kept:
+                del self._children[name]
+            self.stop()
+            self._children |= kept
+            self.start()
 
 
 def watch_code(stop: threading.Event) -> Iterator[list[str]]:
