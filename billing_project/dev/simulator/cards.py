@@ -13,11 +13,18 @@ from typing import Literal
 DECLINED = "Your card was declined."
 
 
+# What becomes of a refund to the card: money at once, money later, money that comes home again, or none.
+Returns = Literal["succeeded", "pending", "fails_later", "fails"]
+
+
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The charge succeeds."""
+    """The charge succeeds. `disputed_as`: the customer disputes it at once, for this reason."""
 
     risk_level: str = "normal"
+    returns: Returns = "succeeded"
+    disputed_as: str | None = None
+    inquiry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ _SUCCEED = {
     "avsUnchecked": Card("visa", "0044"),
     "cvcCheckFail": Card("visa", "0101"),
     "riskLevelElevated": Card("visa", "9235"),
-    # The charge succeeds; the dispute or the refund's fate comes later and is not simulated.
+    # Succeed too, and what follows stands in `_SPECIAL`.
     "createDispute": Card("visa", "0259"),
     "createDisputeProductNotReceived": Card("visa", "2685"),
     "createDisputeInquiry": Card("visa", "1976"),
@@ -171,6 +178,14 @@ _DECLINES = {
 }
 _SPECIAL: dict[str, tuple[Card, Behaviour]] = {
     "riskLevelElevated": (_SUCCEED["riskLevelElevated"], Success(risk_level="elevated")),
+    "createDispute": (_SUCCEED["createDispute"], Success(disputed_as="fraudulent")),
+    "createDisputeProductNotReceived": (
+        _SUCCEED["createDisputeProductNotReceived"],
+        Success(disputed_as="product_not_received"),
+    ),
+    "createDisputeInquiry": (_SUCCEED["createDisputeInquiry"], Success(disputed_as="fraudulent", inquiry=True)),
+    "pendingRefund": (_SUCCEED["pendingRefund"], Success(returns="pending")),
+    "refundFail": (_SUCCEED["refundFail"], Success(returns="fails_later")),
     "chargeCustomerFail": (Card("visa", "0341"), GENERIC),
     "radarBlock": (Card("visa", "0019", saves=False), FRAUDULENT),
     "riskLevelHighest": (Card("visa", "4954", saves=False), FRAUDULENT),

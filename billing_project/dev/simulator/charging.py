@@ -14,8 +14,10 @@ from .cards import (
     Authentication,
     Decline,
     Processing,
+    Returns,
     Success,
 )
+from .disputes import begin as begin_dispute
 from .errors import DOC_URL, StripeError
 from .ledger import Ledger
 from .records import Charge, PaymentIntent, PaymentMethod
@@ -75,7 +77,7 @@ def _succeed(ledger: Ledger, intent: PaymentIntent, method: PaymentMethod, succe
         raise RuntimeError(f"{intent.id} must not be charged again")
     outcome = _outcome("authorized", "approved_by_network", "Payment complete.")
     outcome["risk_level"] = success.risk_level
-    charge = _charge(ledger, intent, method, "succeeded", outcome)
+    charge = _charge(ledger, intent, method, "succeeded", outcome, returns=success.returns)
     intent.amount_received = intent.amount
     intent.last_payment_error = None
     if intent.setup_future_usage and intent.customer and method.customer is None:
@@ -83,7 +85,10 @@ def _succeed(ledger: Ledger, intent: PaymentIntent, method: PaymentMethod, succe
         method.used_up = False
         ledger.save(method)
     ledger.tell("charge.succeeded", charge)
-    return _move(ledger, intent, "succeeded", "payment_intent.succeeded")
+    _move(ledger, intent, "succeeded", "payment_intent.succeeded")
+    if success.disputed_as is not None:
+        begin_dispute(ledger, charge, reason=success.disputed_as, inquiry=success.inquiry)
+    return intent
 
 
 def _decline(
@@ -134,7 +139,13 @@ def _move(ledger: Ledger, intent: PaymentIntent, status: str, event: str) -> Pay
 
 
 def _charge(
-    ledger: Ledger, intent: PaymentIntent, method: PaymentMethod, status: str, outcome: dict[str, Any]
+    ledger: Ledger,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+    status: str,
+    outcome: dict[str, Any],
+    *,
+    returns: Returns = "succeeded",
 ) -> Charge:
     charge = Charge(
         id=ledger.new_id("ch"),
@@ -151,6 +162,7 @@ def _charge(
         description=intent.description,
         metadata=intent.metadata,
         statement_descriptor_suffix=intent.statement_descriptor_suffix,
+        returns=returns,
     )
     ledger.save(charge)
     intent.latest_charge = charge.id

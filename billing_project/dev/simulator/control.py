@@ -1,33 +1,26 @@
 """The simulator's own endpoint: what a test or a demo arranges and asks, in Python and over HTTP.
 
 The methods of `Control` are the paths under `/_control/`, their arguments the fields of the JSON body (or
-of the query), and what they return is the JSON answer. They may be called from any thread.
+of the query), and what they return is the JSON answer. They may be called from any thread. What they do to the
+ledger stands in `arrange`.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
-from aiohttp import web
-
+from . import arrange, disputes
 from .access import State
-from .cards import Decline, Success, fingerprint_of
-from .charging import WAITING, finish
-from .errors import StripeError
+from .cards import Returns
 from .faults import Fault
-from .ledger import SUBSCRIPTION
-from .records import Customer, PaymentMethod
-from .script import Step, find_look_alike, read_step, read_steps
+from .ledger import SUBSCRIPTION, Ledger
+from .script import Step
 from .shapes import API_VERSION, shape
 from .webhooks import Destination
 from .world import Latency, World
-
-PREFIX = "/_control/"
 
 
 class Control:
@@ -35,6 +28,14 @@ class Control:
 
     def __init__(self, world: World) -> None:
         self._world = world
+
+    @contextmanager
+    def _change(self) -> Iterator[Ledger]:
+        """The ledger under its lock, for a change that no request asked for."""
+        with self._world.ledger.lock:
+            self._world.ledger.cause = (None, None)
+            yield self._world.ledger
+            self._world.ledger.flush()
 
     def ledger(
         self, *, subscription_id: str | None = None, key: str | None = None, value: str | None = None
@@ -73,27 +74,17 @@ class Control:
         or the fields of a decline (`{"decline_code": "insufficient_funds"}`); `decline_code` and its like may
         also stand by themselves. `customer` is made if it does not exist. The fingerprint is the id's own.
         """
-        card, usual = find_look_alike(like)
-        steps = [usual] if behaviour is None else read_steps(behaviour)
-        if decline:
-            steps = [read_step(decline)]
-        with self._world.ledger.lock:
-            ledger = self._world.ledger
-            identifier = id or ledger.new_id("pm")
-            if customer is not None and customer not in ledger.customers:
-                ledger.save(Customer(id=customer, created=int(ledger.now())))
-            method = PaymentMethod(
-                id=identifier,
-                created=int(ledger.now()),
-                card=card,
-                fingerprint=fingerprint or fingerprint_of(identifier),
-                steps=steps,
-                customer=customer,
-                single_use=False,
+        with self._change() as ledger:
+            return shape(
+                arrange.save_payment_method(
+                    ledger,
+                    identifier=id,
+                    like=like,
+                    behaviour=decline or behaviour,
+                    customer=customer,
+                    fingerprint=fingerprint,
+                )
             )
-            ledger.save(method)
-            ledger.flush()
-            return shape(method)
 
     def set_latency(self, *, ms: float = 0.0, slow_share: float = 0.0, slow_ms: float = 0.0) -> dict[str, Any]:
         """Let every answer take `ms`, and a share of them `slow_ms`: half before the effect, half after."""
@@ -104,6 +95,7 @@ class Control:
         """Move the clock forward."""
         with self._world.ledger.lock:
             self._world.ledger.advance(seconds)
+            self._world.later.keep_due()
             return {"now": self._world.ledger.now()}
 
     def forget_keys(self, *, key: str | None = None) -> dict[str, Any]:
@@ -122,21 +114,65 @@ class Control:
     def resolve(self, *, payment_intent: str, outcome: Step | None = None) -> dict[str, Any]:
         """Let the customer act or the bank decide: end `requires_action` or `processing` as the card has it,
         or as `outcome` (a step: success or a decline) says. Returns the PaymentIntent."""
-        with self._world.ledger.lock:
-            ledger = self._world.ledger
-            intent = ledger.payment_intents.get(payment_intent)
-            if intent is None or intent.status not in WAITING:
-                raise ValueError(f"{payment_intent} does not wait for anything")
-            ending = intent.pending if outcome is None else read_step(outcome)
-            method = ledger.payment_methods.get(intent.payment_method or "")
-            if method is None or not isinstance(ending, Success | Decline):
-                raise ValueError("an outcome is success or a decline")
-            ledger.cause = (None, None)
-            # A decline is raised as the answer to a request; here nobody waits for one.
-            with suppress(StripeError):
-                finish(ledger, intent, method, ending)
-            ledger.flush()
-            return shape(intent)
+        with self._change() as ledger:
+            return shape(arrange.resolve(ledger, payment_intent=payment_intent, outcome=outcome))
+
+    def refund(self, *, payment_intent: str, amount: int | None = None, reason: str | None = None) -> dict[str, Any]:
+        """Refund `amount` minor units, or all that is left, as a person does in the dashboard: with no metadata.
+        Returns the refund."""
+        with self._change() as ledger:
+            return shape(arrange.refund(ledger, payment_intent=payment_intent, amount=amount, reason=reason))
+
+    def resolve_refund(
+        self, *, refund: str, outcome: str | None = None, failure_reason: str | None = None
+    ) -> dict[str, Any]:
+        """Let the bank decide: a pending refund becomes `succeeded`, `failed` or `canceled`, one that succeeded
+        `failed`; without an outcome as the card has it. Returns the refund."""
+        with self._change() as ledger:
+            return shape(arrange.resolve_refund(ledger, refund=refund, outcome=outcome, failure_reason=failure_reason))
+
+    def set_refunds(self, *, returns: Returns | None = None) -> dict[str, Any]:
+        """Say what every refund meets from now on: `succeeded`, `pending`, `fails_later` or `fails` (at once);
+        without it, what the card says."""
+        if returns not in {None, *get_args(Returns)}:
+            raise ValueError(f"returns is one of {', '.join(get_args(Returns))}")
+        self._world.ledger.returns = returns
+        return {}
+
+    def dispute(
+        self,
+        *,
+        payment_intent: str,
+        reason: str = "fraudulent",
+        amount: int | None = None,
+        respond_by: int | None = None,
+        inquiry: bool = False,
+    ) -> dict[str, Any]:
+        """Let the customer dispute the charge of a PaymentIntent, all of it or `amount` minor units; an answer is
+        due by `respond_by` (seconds since 1970). An inquiry withdraws nothing. Returns the dispute."""
+        with self._change() as ledger:
+            charge = arrange.find_success(ledger, payment_intent)
+            return shape(
+                disputes.begin(ledger, charge, reason=reason, amount=amount, due_by=respond_by, inquiry=inquiry)
+            )
+
+    def resolve_dispute(self, *, dispute: str, outcome: str) -> dict[str, Any]:
+        """Move a dispute on: `under_review`, `won`, `lost`; an inquiry `warning_under_review`, `warning_closed`, or
+        to a real one, `needs_response`. Returns the dispute."""
+        with self._change() as ledger:
+            return shape(arrange.resolve_dispute(ledger, dispute=dispute, outcome=outcome))
+
+    def add_foreign_payment(
+        self, *, amount: int, currency: str, status: str = "succeeded", metadata: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Make a PaymentIntent as another program with the same account does, without our metadata. `status` is any
+        but `requires_capture`. Returns it."""
+        with self._change() as ledger:
+            return shape(
+                arrange.add_foreign_payment(
+                    ledger, amount=amount, currency=currency, status=status, metadata=metadata or {}
+                )
+            )
 
     def add_fault(self, **fields: Any) -> dict[str, Any]:
         """Append a fault to the script; its fields are those of `faults.Fault`."""
@@ -155,6 +191,17 @@ class Control:
         """Remove every fault."""
         with self._world.ledger.lock:
             self._world.faults.lines.clear()
+        return {}
+
+    def roll_forward(self) -> list[dict[str, Any]]:
+        """Carry out now what `roll_forward` faults have put off; return endpoint, PaymentIntent and status of each."""
+        with self._change():
+            return self._world.later.keep_all()
+
+    def set_search_lag(self, *, seconds: float) -> dict[str, Any]:
+        """Let search know from now on only what is older than this, by the simulator's clock."""
+        with self._change() as ledger:
+            ledger.searchable.set_lag(seconds)
         return {}
 
     def set_webhooks(self, *, url: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -197,38 +244,3 @@ class Control:
         """Begin anew; only the clock goes on."""
         self._world.reset()
         return {}
-
-
-ROUTES: dict[tuple[str, str], Callable[..., Any]] = {
-    ("GET", "ledger"): Control.ledger,
-    ("GET", "requests"): Control.requests,
-    ("POST", "payment_methods"): Control.add_payment_method,
-    ("POST", "latency"): Control.set_latency,
-    ("POST", "clock"): Control.advance_clock,
-    ("POST", "forget_keys"): Control.forget_keys,
-    ("POST", "api_keys"): Control.set_api_key,
-    ("POST", "resolve"): Control.resolve,
-    ("POST", "faults"): Control.add_fault,
-    ("GET", "faults"): Control.faults,
-    ("DELETE", "faults"): Control.clear_faults,
-    ("POST", "webhooks"): Control.set_webhooks,
-    ("GET", "webhooks"): Control.webhooks,
-    ("POST", "events"): Control.send_event,
-    ("POST", "reset"): Control.reset,
-}
-
-
-async def answer_control(control: Control, request: web.BaseRequest) -> web.Response:
-    """Answer a request to `/_control/…`; 400 with a sentence for what cannot be."""
-    name = request.path.removeprefix(PREFIX)
-    method = ROUTES.get((request.method, name))
-    if method is None:
-        return web.json_response({"error": f"no {request.method} {PREFIX}{name}"}, status=404)
-    try:
-        fields: dict[str, Any] = dict(request.query)
-        if request.method != "GET":
-            fields = json.loads(await request.read() or "{}")
-        arguments = inspect.signature(method).bind(control, **fields)
-        return web.json_response(method(*arguments.args, **arguments.kwargs))
-    except (ValueError, TypeError) as error:
-        return web.json_response({"error": str(error)}, status=400)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import payment_intents, payment_methods, reads, refunds
+from . import disputes, payment_intents, payment_methods, reads, refunds, search
 from .calls import Call, Result
 from .errors import StripeError
 from .ledger import Ledger
@@ -152,6 +152,7 @@ ATTACH = Parameters({**EXPAND, "customer": Parameter(required=True)}, unsimulate
 RETRIEVE = Parameters(EXPAND)
 RETRIEVE_INTENT = Parameters({**EXPAND, "client_secret": STRING})
 LIST_INTENTS = Parameters({**LIST, "customer": STRING}, unsimulated=frozenset({"customer_account"}))
+SEARCH = Parameters({**EXPAND, "limit": INTEGER, "page": STRING, "query": Parameter(required=True)})
 LIST_METHODS = Parameters(
     {
         **{name: LIST[name] for name in LIST if name != "created"},
@@ -161,6 +162,10 @@ LIST_METHODS = Parameters(
     unsimulated=frozenset({"allow_redisplay", "customer_account"}),
 )
 LIST_REFUNDS = Parameters({**LIST, "charge": STRING, "payment_intent": STRING})
+LIST_DISPUTES = LIST_REFUNDS
+LIST_CHARGES = Parameters(
+    {**LIST, "customer": STRING, "payment_intent": STRING}, unsimulated=frozenset({"transfer_group"})
+)
 LIST_EVENTS = Parameters(
     {**LIST, "type": STRING, "types": Parameter(Kind.STRINGS)}, unsimulated=frozenset({"delivery_success"})
 )
@@ -171,6 +176,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     for method, path, name, parameters, run in (
         ("POST", "payment_intents", "payment_intents.create", CREATE_INTENT, payment_intents.create),
         ("GET", "payment_intents", "payment_intents.list", LIST_INTENTS, payment_intents.list_all),
+        ("GET", "payment_intents/search", "payment_intents.search", SEARCH, search.search_payment_intents),
         ("GET", "payment_intents/*", "payment_intents.retrieve", RETRIEVE_INTENT, payment_intents.retrieve),
         ("POST", "payment_intents/*", "payment_intents.update", UPDATE_INTENT, payment_intents.update),
         (
@@ -191,6 +197,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
         ("POST", "refunds", "refunds.create", CREATE_REFUND, refunds.create),
         ("GET", "refunds", "refunds.list", LIST_REFUNDS, refunds.list_all),
         ("GET", "refunds/*", "refunds.retrieve", RETRIEVE, refunds.retrieve),
+        ("GET", "disputes", "disputes.list", LIST_DISPUTES, disputes.list_all),
+        ("GET", "disputes/*", "disputes.retrieve", RETRIEVE, disputes.retrieve),
+        ("GET", "charges", "charges.list", LIST_CHARGES, reads.list_charges),
         ("GET", "charges/*", "charges.retrieve", RETRIEVE, reads.retrieve_charge),
         ("GET", "events", "events.list", LIST_EVENTS, reads.list_events),
         ("GET", "events/*", "events.retrieve", RETRIEVE, reads.retrieve_event),
@@ -201,6 +210,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
 
 def find_endpoint(method: str, path: str) -> tuple[Endpoint, str]:
     """Return the endpoint and the id in the path (or an empty string); raises Stripe's 404."""
+    # Before the ids: /v1/payment_intents/search is nobody's.
+    if whole := ENDPOINTS.get((method, path)):
+        return whole, ""
     parts = path.split("/")
     subject = parts[3] if len(parts) > 3 else ""
     if subject:

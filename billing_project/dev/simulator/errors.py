@@ -89,6 +89,33 @@ def forbidden(message: str) -> StripeError:
     return StripeError(403, kept=False, type="invalid_request_error", message=message)
 
 
+def rate_limited() -> StripeError:
+    """Return the 429 of too many requests."""
+    return StripeError(
+        429,
+        kept=False,
+        type="invalid_request_error",
+        code="rate_limit",
+        message="Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.",
+    )
+
+
+def object_locked() -> StripeError:
+    """Return the 429 of an object that another request works on."""
+    return StripeError(
+        429,
+        kept=False,
+        type="invalid_request_error",
+        code="lock_timeout",
+        message=(
+            "This object cannot be accessed right now because another API request or Stripe process is currently "
+            "accessing it. If you see this error intermittently, retry the request. If you see this error frequently "
+            "and are making multiple concurrent requests to a single object, make your requests serially or at a "
+            "lower rate."
+        ),
+    )
+
+
 def key_in_use(key: str) -> StripeError:
     """Return the 409 of an idempotency key whose first request is still being worked on."""
     return StripeError(

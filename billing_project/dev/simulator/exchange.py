@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .calls import Call, Page, Result
+from .calls import Call, Found, Page, Result
 from .endpoints import Endpoint
 from .errors import StripeError
 from .idempotency import Stored
 from .parameters import check
-from .records import Charge, PaymentIntent, Refund
+from .records import Charge, Dispute, PaymentIntent, Refund
 from .shapes import expand, shape
 from .traffic import Received
 
@@ -104,6 +104,19 @@ class Exchange:
                 self._settle(key, answer)
         return answer
 
+    def carry_out(self) -> dict[str, Any]:
+        """Let the effect happen after all, though it was answered long ago, and tell what came of it."""
+        ledger = self.world.ledger
+        ledger.cause = (self.received.request_id, self.received.idempotency_key)
+        status, subject = 200, self.about.payment_intent
+        try:
+            params = check(self.endpoint.parameters, self.received.params)
+            subject = _subject_of(self.endpoint.run(ledger, Call(params, self.subject, self.account))) or subject
+        except StripeError as error:
+            status = error.status
+        ledger.flush()
+        return {"endpoint": self.endpoint.name, "payment_intent": subject, "status": status}
+
     async def hold(self, seconds: float | None) -> bool:
         """Wait, and return whether the request goes on.
 
@@ -135,13 +148,16 @@ class Exchange:
         return answer if instead is None or not answer.kept else replace(instead, subject=answer.subject)
 
     def _render(self, result: Result, params: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(result, Page):
-            rows = [shape(row) for row in result.rows]
-            body = {"object": "list", "data": rows, "has_more": result.has_more, "url": self.received.path}
-        else:
-            body = shape(result)
+        body = self._render_rows(result) if isinstance(result, Page | Found) else shape(result)
         expand(self.world.ledger, body, params.get("expand", []))
         return body
+
+    def _render_rows(self, result: Page | Found) -> dict[str, Any]:
+        rows: dict[str, Any] = {"data": [shape(row) for row in result.rows], "url": self.received.path}
+        if isinstance(result, Page):
+            return {"object": "list", **rows, "has_more": result.has_more}
+        more = result.next_page is not None
+        return {"object": "search_result", **rows, "has_more": more, "next_page": result.next_page}
 
     def _settle(self, key: str, answer: Answer | None) -> None:
         if answer is None or not answer.kept:
@@ -169,7 +185,7 @@ async def _pass(seconds: float) -> None:
 def _subject_of(result: Result) -> str | None:
     if isinstance(result, PaymentIntent):
         return result.id
-    return result.payment_intent if isinstance(result, Charge | Refund) else None
+    return result.payment_intent if isinstance(result, Charge | Refund | Dispute) else None
 
 
 def _subject_in(error: StripeError) -> str | None:

@@ -2,12 +2,14 @@
 
 A fault is data; when a request matches, its kind's function wraps the execution. `effect` says where it
 strikes: `before` the effect (which then does not happen), `after` it (only the answer suffers), or `none`
-(an answer made up on the way, nothing executes and nothing is stored under the key).
-A new kind is a function in `KINDS`.
+(an answer made up on the way, nothing executes and nothing is stored under the key). Some kinds have their
+own place and take no notice of it: `rate_limit`, `lock_timeout` and `conflict` never execute, `roll_forward` does
+later. A new kind is a function in `KINDS`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .endpoints import ENDPOINTS
+from .errors import key_in_use, object_locked, rate_limited
 from .exchange import Answer, Exchange
 
 REMEMBERED_FAULTS = 1000
@@ -31,7 +34,8 @@ class Fault:
 
     It lets `skip` matching requests pass, then strikes `count` times (None: for ever). `endpoint` is a name
     from the table of endpoints, or its last part for PaymentIntents ("confirm"). `seconds`: how long a
-    time-out holds; a held request goes on afterwards, so a time-out `before` becomes a late effect.
+    time-out holds; a held request goes on afterwards, so a time-out `before` becomes a late effect. For
+    `roll_forward`: how long, by the simulator's clock, the effect is behind its answer (None: until control says).
     """
 
     kind: str
@@ -65,7 +69,9 @@ class Fault:
         """Whether this request is meant."""
         about = exchange.about
         # A stored answer comes before execution, so nothing can be made up in its place.
-        if about.replay and self.kind == "status" and self.effect != "none":
+        if about.replay and (self.kind in WITHIN or (self.kind == "status" and self.effect != "none")):
+            return False
+        if self.kind == "conflict" and exchange.received.idempotency_key is None:
             return False
         return (
             self.endpoint in {None, about.endpoint, about.endpoint.removeprefix(OF_INTENTS)}
@@ -106,12 +112,41 @@ async def play(fault: Fault | None, exchange: Exchange) -> Answer:
 
 
 async def _status(fault: Fault, exchange: Exchange) -> Answer:
-    kind = "api_error" if fault.status >= 500 else "invalid_request_error"
-    error = {"type": kind, "message": "An error that the simulator was asked for."}
-    answer = Answer(fault.status, json.dumps({"error": error}))
+    answer = _made_up(fault.status)
     if fault.effect == "none":
         return answer
     return await exchange.execute(instead=answer, effect=fault.effect == "after")
+
+
+async def _rate_limit(_fault: Fault, _exchange: Exchange) -> Answer:
+    return Answer.of_error(rate_limited())
+
+
+async def _lock_timeout(_fault: Fault, exchange: Exchange) -> Answer:
+    return Answer.of_error(object_locked(), subject=exchange.about.payment_intent)
+
+
+async def _conflict(_fault: Fault, exchange: Exchange) -> Answer:
+    return Answer.of_error(key_in_use(exchange.received.idempotency_key or ""), subject=exchange.about.payment_intent)
+
+
+async def _roll_forward(fault: Fault, exchange: Exchange) -> Answer:
+    wanted = _made_up(fault.status)
+    answer = await exchange.execute(instead=wanted, effect=False)
+    if answer is not wanted:
+        return answer
+    world = exchange.world
+    with world.ledger.lock:
+        promise = world.later.add(exchange.carry_out, seconds=fault.seconds)
+
+    def keep() -> None:
+        with world.ledger.lock:
+            world.later.keep(promise)
+
+    if fault.seconds is not None:
+        # The clock also goes by itself; whoever moves it forward comes first.
+        asyncio.get_running_loop().call_later(fault.seconds, keep)
+    return answer
 
 
 async def _timeout(fault: Fault, exchange: Exchange) -> Answer:
@@ -135,6 +170,12 @@ async def _garble(fault: Fault, exchange: Exchange) -> Answer:
     return replace(answer, body=answer.body[: len(answer.body) // 2])
 
 
+def _made_up(status: int) -> Answer:
+    kind = "api_error" if status >= 500 else "invalid_request_error"
+    error = {"type": kind, "message": "An error that the simulator was asked for."}
+    return Answer(status, json.dumps({"error": error}))
+
+
 def _lost(answer: Answer | None) -> Answer:
     return replace(answer, status=0) if answer else Answer(0)
 
@@ -147,4 +188,14 @@ KINDS: dict[str, Callable[[Fault, Exchange], Awaitable[Answer]]] = {
     "cut": _cut,
     # The body is whole as HTTP counts it, and no JSON.
     "garble": _garble,
+    # 429 before anything is looked at.
+    "rate_limit": _rate_limit,
+    # 429: another request has the object.
+    "lock_timeout": _lock_timeout,
+    # 409: another request has the key.
+    "conflict": _conflict,
+    # A stored 5xx now, the effect later.
+    "roll_forward": _roll_forward,
 }
+# Kinds that a stored answer forestalls.
+WITHIN = frozenset({"lock_timeout", "conflict", "roll_forward"})

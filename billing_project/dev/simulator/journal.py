@@ -26,6 +26,7 @@ CLASSES: dict[str, type[Any]] = {
         records.PaymentIntent,
         records.Charge,
         records.Refund,
+        records.Dispute,
         records.Event,
         Stored,
     )

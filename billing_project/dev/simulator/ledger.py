@@ -14,9 +14,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from .cards import Behaviour, Card, Success, fingerprint_of
+from .cards import Behaviour, Card, Returns, Success, fingerprint_of
 from .journal import Journal
-from .records import Charge, Customer, Event, PaymentIntent, PaymentMethod, Record, Refund
+from .records import Charge, Customer, Dispute, Event, PaymentIntent, PaymentMethod, Record, Refund, Subject
+from .searchable import Searchable
 from .table import Table
 
 SUBSCRIPTION = "subscription_id"
@@ -45,13 +46,18 @@ class Ledger:
         self.payment_intents: Table[PaymentIntent] = Table()
         self.charges: Table[Charge] = Table()
         self.refunds: Table[Refund] = Table()
+        self.disputes: Table[Dispute] = Table()
         self.events: Table[Event] = Table()
+        self.searchable = Searchable(now=self.now)
+        # What every refund meets, whatever the card says.
+        self.returns: Returns | None = None
         self._tables: dict[type[Any], Table[Any]] = {
             Customer: self.customers,
             PaymentMethod: self.payment_methods,
             PaymentIntent: self.payment_intents,
             Charge: self.charges,
             Refund: self.refunds,
+            Dispute: self.disputes,
             Event: self.events,
         }
         self.restore(
@@ -91,6 +97,8 @@ class Ledger:
     def restore(self, record: Record) -> None:
         """Keep a record that the journal already has."""
         self._tables[type(record)].put(record)
+        if isinstance(record, PaymentIntent):
+            self.searchable.note(record)
 
     def write(self, record: object) -> None:
         """Append to the journal, if there is one."""
@@ -102,7 +110,7 @@ class Ledger:
         if self._journal is not None:
             self._journal.flush()
 
-    def tell(self, kind: str, subject: Customer | PaymentMethod | PaymentIntent | Charge | Refund) -> None:
+    def tell(self, kind: str, subject: Subject) -> None:
         """Append an event with a snapshot of the subject, for the list of events and for webhooks."""
         event = Event(
             id=self.new_id("evt"),
@@ -160,6 +168,16 @@ class Ledger:
         with self.lock:
             return [copy.copy(r) for r in self.refunds if r.payment_intent == payment_intent]
 
+    def refunded(self, payment_intent: str) -> int:
+        """Return the minor units that were or are being given back, failed refunds not counted."""
+        gone = {"failed", "canceled"}
+        return sum(refund.amount for refund in self.refunds_of(payment_intent) if refund.status not in gone)
+
+    def disputes_of(self, payment_intent: str) -> list[Dispute]:
+        """Return copies of the disputes of one PaymentIntent, oldest first."""
+        with self.lock:
+            return [copy.copy(d) for d in self.disputes if d.payment_intent == payment_intent]
+
     def report(self, *, key: str | None = None, value: str | None = None) -> dict[str, Any]:
         """Return everything about the PaymentIntents (with that metadata), and totals, as JSON values."""
         with self.lock:
@@ -193,6 +211,8 @@ class Ledger:
             "customer": intent.customer,
             "amount_received": intent.amount_received,
             "successful_charges": sum(charge.status == "succeeded" for charge in charges),
+            "amount_refunded": sum(charge.amount_refunded for charge in charges),
+            "disputed": any(charge.disputed for charge in charges),
             "charges": [charge.id for charge in charges],
             "refunds": refunds,
         }

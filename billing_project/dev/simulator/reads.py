@@ -16,6 +16,16 @@ def retrieve_charge(ledger: Ledger, call: Call) -> Charge:
     return charge
 
 
+def list_charges(ledger: Ledger, call: Call) -> Page:
+    """List charges, failed ones too, newest first, of one PaymentIntent or customer or of all."""
+    intent, customer = call.params.get("payment_intent"), call.params.get("customer")
+    return page_of(
+        ledger.charges,
+        call,
+        keep=lambda charge: intent in {None, charge.payment_intent} and customer in {None, charge.customer},
+    )
+
+
 def retrieve_event(ledger: Ledger, call: Call) -> Event:
     """Return an event."""
     event = ledger.events.get(call.subject)

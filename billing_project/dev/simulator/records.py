@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .cards import Behaviour, Card
+from .cards import Behaviour, Card, Returns
 
 
 @dataclass(slots=True)
@@ -76,6 +76,8 @@ class PaymentIntent:
 
 @dataclass(slots=True)
 class Charge:
+    """`amount_refunded` counts refunds that are pending too, as Stripe does; `returns` is the card's."""
+
     id: str
     created: int
     payment_intent: str
@@ -93,10 +95,14 @@ class Charge:
     amount_refunded: int = 0
     failure_code: str | None = None
     failure_message: str | None = None
+    disputed: bool = False
+    returns: Returns = "succeeded"
 
 
 @dataclass(slots=True)
 class Refund:
+    """`pending` -> `succeeded`, `failed` or `canceled`; `succeeded` -> `failed`."""
+
     id: str
     created: int
     charge: str
@@ -106,6 +112,30 @@ class Refund:
     status: str = "succeeded"
     reason: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    failure_reason: str | None = None
+
+
+@dataclass(slots=True)
+class Dispute:
+    """`due_by`: until when the seller may answer, in seconds since 1970. `withdrawn` and `reinstated`: when the
+    money was taken from the seller and given back, or None. An inquiry (`warning_…`) takes none."""
+
+    id: str
+    created: int
+    charge: str
+    payment_intent: str
+    card_brand: str
+    amount: int
+    currency: str
+    reason: str
+    status: str
+    due_by: int
+    withdrawn: int | None = None
+    reinstated: int | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+Subject = Customer | PaymentMethod | PaymentIntent | Charge | Refund | Dispute
 
 
 @dataclass(slots=True)
@@ -115,7 +145,7 @@ class Event:
     id: str
     created: int
     type: str
-    snapshot: Customer | PaymentMethod | PaymentIntent | Charge | Refund
+    snapshot: Subject
     request_id: str | None = None
     idempotency_key: str | None = None
 
@@ -125,4 +155,4 @@ class Account:
     id: str
 
 
-Record = Customer | PaymentMethod | PaymentIntent | Charge | Refund | Event | Account
+Record = Subject | Event | Account

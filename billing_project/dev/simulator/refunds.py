@@ -1,27 +1,24 @@
-"""Refunds: money back, never more than was taken."""
+"""Refunds: money back, never more than was taken. What is given back may come home again."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from .calls import Call, Page, page_of
 from .errors import invalid, invalid_parameter, no_such
 from .ledger import Ledger
 from .records import Charge, Refund
 
+# What a card's refunds are at first, and what they come to.
+FIRST = {"succeeded": "succeeded", "pending": "pending", "fails_later": "succeeded", "fails": "failed"}
+LAST = {"succeeded": "succeeded", "pending": "succeeded", "fails_later": "failed", "fails": "failed"}
+ARROWS = {"pending": {"succeeded", "failed", "canceled"}, "succeeded": {"failed"}}
+
 
 def create(ledger: Ledger, call: Call) -> Refund:
     """Give back `amount`, or all that is left, of a PaymentIntent's or a named charge."""
-    charge = _charge_to_refund(ledger, call)
-    left = charge.amount - charge.amount_refunded
-    if left == 0:
-        message = f"Charge {charge.id} has already been refunded."
-        raise invalid(message, code="charge_already_refunded")
-    amount = call.params.get("amount", left)
-    if amount > left:
-        message = (
-            f"Refund amount ({amount} {charge.currency}) is greater than unrefunded amount on charge "
-            f"({left} {charge.currency})"
-        )
-        raise invalid(message, param="amount")
+    charge = _charge_to_refund(ledger, call.params)
+    amount = _check_amount(ledger, charge, call.params.get("amount"))
     refund = Refund(
         id=ledger.new_id("re"),
         created=int(ledger.now()),
@@ -29,9 +26,16 @@ def create(ledger: Ledger, call: Call) -> Refund:
         payment_intent=charge.payment_intent,
         amount=amount,
         currency=charge.currency,
+        status=FIRST[ledger.returns or charge.returns],
         reason=call.params.get("reason"),
         metadata=call.params.get("metadata", {}),
     )
+    if refund.status == "failed":
+        refund.failure_reason = "unknown"
+        ledger.save(refund)
+        ledger.tell("refund.created", refund)
+        ledger.tell("refund.failed", refund)
+        return refund
     charge.amount_refunded += amount
     ledger.save(refund)
     ledger.save(charge)
@@ -58,8 +62,53 @@ def list_all(ledger: Ledger, call: Call) -> Page:
     )
 
 
-def _charge_to_refund(ledger: Ledger, call: Call) -> Charge:
-    params = call.params
+def resolve(ledger: Ledger, refund: Refund, *, outcome: str | None, failure_reason: str | None) -> Refund:
+    """Let the bank decide: as the card has it, or `outcome`. The money of a refund that failed or was canceled
+    is the seller's again, and may be refunded once more. Raises ValueError for an arrow that isn't there."""
+    charge = ledger.charges.get(refund.charge)
+    if charge is None:
+        raise ValueError(f"{refund.id} has no charge")
+    status = outcome or LAST[ledger.returns or charge.returns]
+    if status not in ARROWS.get(refund.status, set()):
+        raise ValueError(f"{refund.id} is {refund.status} and can't become {status}")
+    refund.status = status
+    if status != "succeeded":
+        charge.amount_refunded -= refund.amount
+        ledger.save(charge)
+    if status == "failed":
+        refund.failure_reason = failure_reason or "unknown"
+    ledger.save(refund)
+    ledger.tell("refund.updated", refund)
+    ledger.tell("charge.refund.updated", refund)
+    if status == "failed":
+        ledger.tell("refund.failed", refund)
+    return refund
+
+
+def _check_amount(ledger: Ledger, charge: Charge, wanted: int | None) -> int:
+    if _is_charged_back(ledger, charge):
+        message = f"Charge {charge.id} has been charged back; cannot issue a refund."
+        raise invalid(message, code="charge_disputed")
+    left = charge.amount - charge.amount_refunded
+    if left == 0:
+        message = f"Charge {charge.id} has already been refunded."
+        raise invalid(message, code="charge_already_refunded")
+    amount = left if wanted is None else wanted
+    if amount > left:
+        message = (
+            f"Refund amount ({amount} {charge.currency}) is greater than unrefunded amount on charge "
+            f"({left} {charge.currency})"
+        )
+        raise invalid(message, param="amount")
+    return amount
+
+
+def _is_charged_back(ledger: Ledger, charge: Charge) -> bool:
+    held = {"needs_response", "under_review", "lost"}
+    return charge.disputed and any(d.charge == charge.id and d.status in held for d in ledger.disputes)
+
+
+def _charge_to_refund(ledger: Ledger, params: dict[str, Any]) -> Charge:
     if params.get("amount", 1) < 1:
         raise invalid_parameter(
             "This value must be greater than or equal to 1.", param="amount", code="parameter_invalid_integer"

@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from .control import PREFIX, Control, answer_control
+from .control import Control
+from .control_http import PREFIX, answer_control
 from .endpoints import find_endpoint
 from .errors import StripeError
 from .exchange import Answer, Exchange
@@ -68,6 +69,8 @@ class _Handler:
         path, _, query = request.raw_path.partition("?")
         if path.startswith(PREFIX):
             return await answer_control(self._control, request)
+        with self._world.ledger.lock:
+            self._world.later.keep_due()
         form = (await request.read()).decode() if request.method == "POST" else query
         received = self._note(request, unquote(path))
         answer = await self._answer(request, received, parse_qsl(form, keep_blank_values=True))

@@ -132,7 +132,9 @@ class Webhooks:
         wake.set()  # something may have happened before
         patience = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         try:
-            async with aiohttp.ClientSession(timeout=patience, trust_env=False) as session:
+            # A connection for each: a kept one keeps a thread of the receiver waiting for more.
+            connector = aiohttp.TCPConnector(force_close=True)
+            async with aiohttp.ClientSession(timeout=patience, trust_env=False, connector=connector) as session:
                 while True:
                     await wake.wait()
                     wake.clear()

@@ -10,6 +10,7 @@ from .access import ApiKeys
 from .faults import Faults
 from .idempotency import IdempotencyKeys, Stored
 from .journal import Journal
+from .later import Later
 from .ledger import Ledger
 from .records import Event
 from .shapes import shape
@@ -44,6 +45,7 @@ class World:
         self._random = random.Random(seed)  # noqa: S311 - only spreads latency
         self._journal = Journal(journal) if journal else None
         self.ledger = Ledger(journal=self._journal, seed=seed)
+        self.later = Later(now=self.ledger.now)
         self.webhooks = Webhooks(destination=webhooks, seed=seed)
         self.ledger.listener = self._announce
         self._begin()
@@ -54,6 +56,7 @@ class World:
         """Forget all but the clock: objects, keys, faults, requests, changed latency and webhooks, the journal."""
         with self.ledger.lock:
             self.ledger.clear()
+            self.later.clear()
             self.webhooks.reset()
             if self._journal is not None:
                 self._journal.erase()
