@@ -41,12 +41,6 @@ def test_white_space_around_the_object_does_not_matter() -> None:
     assert understood(b" \r\n\t" + event() + b"\n") == understood(event())
 
 
-def test_a_field_that_comes_twice_counts_as_the_last_one() -> None:
-    """As in JavaScript: what the neighbours read is what we charge, and once."""
-    twice = event().replace(b'"price": 100', b'"price": 100, "price": 200')
-    assert understood(twice).amount == 20_000
-
-
 @pytest.mark.parametrize(
     ("headers", "event_id"),
     [

@@ -1,39 +1,26 @@
-"""The event `payment.createInitial`: bytes to a `PaymentRequest`, or to a reason that a person understands.
-
-Tolerant of what NestJS and its neighbours add (headers, unknown fields), strict about money: a price is parsed
-as Decimal, never as float. A reason names the field and the fix, and never quotes a value, which may be personal.
-"""
+"""What an event must hold: the fields of the contract, and the words for each that is wrong."""
 
 import hashlib
-import json
-import math
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bridge.schema import diagnosis
+from bridge.schema.diagnosis import NotUnderstood
+from bridge.schema.parsing import parse, storable
 from payments import money
-from payments.intake import PaymentRequest, Rejection
-
-Headers = tuple[tuple[str, bytes | None], ...]
+from payments.intake import Headers, PaymentRequest, Rejection, has_card_number
 
 # Longer ids are nobody's ids; PostgreSQL's index rows and Stripe's metadata have limits of their own.
 MAX_ID = 255
 MAX_REASONS = 3
-# Far above any honest event, far below what exhausts the stack of whoever writes it out again.
-MAX_DEPTH = 32
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-# What neither UTF-8 nor jsonb can hold.
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class NotUnderstood(ValueError):
-    """The value isn't an event at all; the text says why."""
 
 
 def _text(value: Any) -> str:
@@ -73,6 +60,9 @@ def _currency(value: Any) -> str:
 
 def _stripe_id(prefix: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
+        ours = isinstance(value, str) and value.startswith(f"{prefix}_")
+        if not ours and isinstance(value, int | str) and has_card_number(str(value)):
+            raise ValueError(f"is a card number, which must never be sent: send an id of Stripe's ({prefix}_…)")
         if not re.fullmatch(r"\w+", _text(value), re.ASCII):
             raise ValueError(f"must be an id of Stripe's ({prefix}_…)")
         return str(value)
@@ -102,14 +92,12 @@ class _Event(BaseModel):
 def decode(*, value: bytes | None, headers: Headers, price_unit: money.PriceUnit) -> PaymentRequest | Rejection:
     """Understand one record's value. Raises nothing that depends on the record."""
     try:
-        event = _Event.model_validate(_parse(value, parse_float=_decimal))
+        parsed = parse(value)
+        event = _validated(parsed)
         amount = money.to_minor(event.product.price, currency=event.product.currency, unit=price_unit)
-        user = _parse(value, parse_float=float)["user"]
-        _check_storable(user)
+        user = storable(parsed["user"])
     except NotUnderstood as error:
         return Rejection(reason=str(error))
-    except ValidationError as error:
-        return Rejection(reason=_reasons(error))
     except money.PriceInvalid as error:
         return Rejection(reason=f"product.price: {error}")
     return PaymentRequest(
@@ -128,56 +116,11 @@ def decode(*, value: bytes | None, headers: Headers, price_unit: money.PriceUnit
     )
 
 
-def _parse(value: bytes | None, *, parse_float: Callable[[str], Any]) -> dict[str, Any]:
-    if not value:
-        raise NotUnderstood("value: is empty (a tombstone): send the event as a JSON object")
-    if value.startswith(b"\xef\xbb\xbf"):
-        raise NotUnderstood("value: starts with a byte order mark: send UTF-8 without it")
+def _validated(parsed: dict[str, Any]) -> _Event:
     try:
-        parsed = json.loads(value.decode(), parse_float=parse_float, parse_constant=_no_constant)
-    except UnicodeDecodeError:
-        raise NotUnderstood("value: is not UTF-8 text: send JSON in UTF-8") from None
-    except RecursionError:
-        raise NotUnderstood("value: is nested too deeply: send the event as documented") from None
-    except NotUnderstood:
-        raise
-    except json.JSONDecodeError as error:
-        raise NotUnderstood(f"value: is not JSON (at character {error.pos}): send the event as a JSON object") from None
-    except ValueError:
-        raise NotUnderstood("value: has a number that is too long") from None
-    if not isinstance(parsed, dict):
-        raise NotUnderstood("value: must be a JSON object: { … }")
-    return parsed
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise NotUnderstood("value: has a number that is out of range") from None
-
-
-def _check_storable(user: dict[str, Any]) -> None:
-    """What we keep of the user goes into jsonb and out again as JSON, unknown fields included."""
-    level: list[Any] = [user]
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                below += [*value.keys(), *value.values()]
-            elif isinstance(value, list):
-                below += value
-            elif isinstance(value, str) and _UNSTORABLE.search(value):
-                raise NotUnderstood("user: contains NUL or half a character (a lone surrogate): send well-formed text")
-            elif isinstance(value, float) and not math.isfinite(value):
-                raise NotUnderstood("user: has a number that is out of range")
-        level = below
-    if level:
-        raise NotUnderstood("user: is nested too deeply: send the event as documented")
-
-
-def _no_constant(name: str) -> Any:
-    raise NotUnderstood(f"value: contains {name}, which is not JSON: send a number")
+        return _Event.model_validate(parsed)
+    except ValidationError as error:
+        raise NotUnderstood(diagnosis.why_not_event(parsed) or _reasons(error)) from None
 
 
 def _reasons(error: ValidationError) -> str:
@@ -196,6 +139,8 @@ def _reasons(error: ValidationError) -> str:
 
 
 def _header(headers: Headers, name: str) -> str:
+    if not headers:
+        return ""
     value = next((value for key, value in headers if key == name and value), b"")
     text = value.decode("utf-8", "replace")
     if len(text) > MAX_ID or _UNPRINTABLE.search(text) or "\N{REPLACEMENT CHARACTER}" in text:
