@@ -68,13 +68,28 @@ Stripped = Annotated[str, BeforeValidator(_strip)]
 def _durations(value: object) -> object:
     if not isinstance(value, str):
         return value
-    found = [re.fullmatch(r"([0-9]{1,4})([mhd])", part.strip()) for part in value.split(",")]
+    found = [_read_duration(part) for part in value.split(",")]
     if None in found:
         raise ValueError("is not a list of pauses")
+    return found
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _read_duration(value)
+    if not found:
+        raise ValueError("is not a span of time")
+    return found
+
+
+def _read_duration(text: str) -> timedelta | None:
+    match = re.fullmatch(r"([0-9]{1,4})([mhd])", text.strip())
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    return [timedelta(**{units[match[2]]: int(match[1])}) for match in found if match]
+    return timedelta(**{units[match[2]]: int(match[1])}) if match else None
 
 
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Durations = Annotated[list[timedelta], NoDecode, BeforeValidator(_durations)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
 
@@ -107,6 +122,11 @@ class Env(BaseSettings):
     kafka_topic_payments: Stripped = Field(default="payment.createInitial", description=A_TOPIC)
     kafka_topic_notifications: Stripped = Field(default="notification.paying", description=A_TOPIC)
     kafka_topic_dead_letters: Stripped = Field(default="payment.createInitial.dlt", description=A_TOPIC)
+    kafka_topic_refunds: Stripped | None = Field(default=None, description=A_TOPIC + ", or unset it")
+    outage_budget: Duration = Field(
+        default="3d", validate_default=True, description="set it to how long an outage may last, e.g. 12h or 3d"
+    )
+    notify_pending: bool = Field(default=False, description="set it to true or false")
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="set it to json or pretty")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="set it to INFO or WARNING"
@@ -163,9 +183,13 @@ class Env(BaseSettings):
     def _stand_in(cls, value: str | None) -> str | None:
         return value and _check_url(value, schemes=("http", "https"), needs_path=False)
 
-    @field_validator("kafka_topic_payments", "kafka_topic_notifications", "kafka_topic_dead_letters")
+    @field_validator(
+        "kafka_topic_payments", "kafka_topic_notifications", "kafka_topic_dead_letters", "kafka_topic_refunds"
+    )
     @classmethod
-    def _topic(cls, value: str) -> str:
+    def _topic(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value) or value in {".", ".."}:
             raise ValueError("is not a topic's name")
         return value

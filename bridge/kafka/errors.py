@@ -41,7 +41,35 @@ def passes(error: KafkaError) -> bool:
     return error.retriable() or error.code() in PASSING
 
 
+def explain(error: KafkaError) -> str | None:
+    """For errors about who we are and what we may: what Kafka refuses, and how to put it right. It quotes nothing."""
+    match error.code():
+        case KafkaError._AUTHENTICATION if "mechanism handshake" in error.str():
+            return "does not know this kind of login: set KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL to its own"
+        case KafkaError._AUTHENTICATION | KafkaError.SASL_AUTHENTICATION_FAILED:
+            return "does not accept our user and password: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD right"
+        case KafkaError._SSL if "certificate verify failed" in error.str():
+            return (
+                "shows a certificate that is not trusted: set KAFKA_SSL_CA_LOCATION to the authority that signed it, "
+                "and KAFKA_BROKER to a name that stands in it"
+            )
+        case KafkaError._SSL:
+            return "ends the TLS handshake: set KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_… to what its listener asks for"
+        case KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return "does not allow a topic: allow Read on the topic of events, and Write on the others, to our user"
+        case KafkaError.GROUP_AUTHORIZATION_FAILED:
+            return f"does not allow group {settings.KAFKA_GROUP_ID}: allow Read on this group to our user"
+        case KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            return (
+                f"does not allow transactional id {settings.KAFKA_GROUP_ID}-relay: allow Write on this id to our user"
+            )
+        case _:
+            return None
+
+
 def raise_for(error: KafkaError) -> NoReturn:
+    if (why := explain(error)) is not None:
+        raise KafkaRefuses(f"Kafka at {settings.KAFKA_BROKER} {why}")
     if passes(error):
         raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} does not answer ({error.name()})")
     raise KafkaRefuses(f"Kafka at {settings.KAFKA_BROKER} refuses ({error.name()}: {error.str()})")

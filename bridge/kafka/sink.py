@@ -1,6 +1,7 @@
 """Records to Kafka, within transactions under one fixed id, so that whoever opens it last fences all others."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -8,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
 from bridge.kafka.client import common_settings
-from bridge.kafka.errors import Fenced, KafkaAway, raise_for
+from bridge.kafka.errors import Fenced, KafkaAway, explain, raise_for
 
 OPEN_WITHIN = 10.0
 COMMIT_WITHIN = 30.0
@@ -39,7 +40,8 @@ class Sink:
     def open(self) -> None:
         """Fence the predecessor and finish or abort what it left. Raises `KafkaAway`, `KafkaRefuses`."""
         self._do(lambda: self._producer.init_transactions(OPEN_WITHIN))
-        for topic in (settings.KAFKA_TOPIC_NOTIFICATIONS, settings.KAFKA_TOPIC_DEAD_LETTERS):
+        outgoing = (settings.KAFKA_TOPIC_NOTIFICATIONS, settings.KAFKA_TOPIC_DEAD_LETTERS, settings.KAFKA_TOPIC_REFUNDS)
+        for topic in filter(None, outgoing):
             self._do(lambda topic=topic: self._find(topic))
 
     def publish(self, records: Sequence[Outgoing]) -> None:
@@ -69,12 +71,15 @@ class Sink:
                 if _is_the_records_fault(why):
                     self._begin_anew()
                     raise Unpublishable(why.str()) from None
-            raise_for(cause)
+            # The cause may only say that records were refused, and they say why.
+            raise_for(next((why for why in refused if explain(why)), cause))
 
     def close(self) -> None:
         """Give up what isn't acknowledged; it will be published again."""
         self._producer.purge()
-        self._producer.flush(1)
+        # One that has failed for good says so again, which must not hide why.
+        with suppress(KafkaException):
+            self._producer.flush(1)
 
     def _produce(self, record: Outgoing, delivered: Any) -> None:
         while True:
@@ -98,8 +103,10 @@ class Sink:
         self.open()
 
     def _find(self, topic: str) -> None:
-        found = self._producer.list_topics(topic, timeout=OPEN_WITHIN)
-        if found.topics[topic].error is not None:
+        error = self._producer.list_topics(topic, timeout=OPEN_WITHIN).topics[topic].error
+        if error is not None and explain(error) is not None:
+            raise_for(error)
+        if error is not None:
             # Known now, or nobody would know why the first record waits.
             raise KafkaAway(f"topic {topic} is not there: make it with manage.py topics")
 
@@ -132,7 +139,8 @@ def _raise(error: KafkaError) -> NoReturn:
 
 
 def _is_fenced(error: KafkaError) -> bool:
-    return bool(error.fatal()) or error.code() == KafkaError._FENCED
+    # What our user may not is fatal to a producer, too, but nobody has taken over.
+    return error.code() == KafkaError._FENCED or (bool(error.fatal()) and explain(error) is None)
 
 
 def _is_the_records_fault(error: KafkaError) -> bool:

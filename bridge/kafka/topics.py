@@ -1,11 +1,11 @@
 """The topics that we read and write."""
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 from django.conf import settings
 
-from bridge.kafka.client import common_settings
-from bridge.kafka.errors import raise_for
+from bridge.kafka.connection import connect
+from bridge.kafka.errors import KafkaRefuses, raise_for
 
 
 def make_topics(*, partitions: int, replication: int) -> dict[str, str]:
@@ -14,8 +14,9 @@ def make_topics(*, partitions: int, replication: int) -> dict[str, str]:
         settings.KAFKA_TOPIC_PAYMENTS,
         settings.KAFKA_TOPIC_NOTIFICATIONS,
         settings.KAFKA_TOPIC_DEAD_LETTERS,
+        *filter(None, [settings.KAFKA_TOPIC_REFUNDS]),
     )
-    admin = AdminClient(common_settings())
+    admin, _ = connect()
     made = admin.create_topics([NewTopic(name, partitions, replication) for name in names], request_timeout=15)
     done: dict[str, str] = {}
     for name, future in made.items():
@@ -23,6 +24,8 @@ def make_topics(*, partitions: int, replication: int) -> dict[str, str]:
             future.result(20)
             done[name] = "made"
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise KafkaRefuses(f"topic {name} may not be made: allow Create on it to our user") from None
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise_for(error.args[0])
             done[name] = "there already"

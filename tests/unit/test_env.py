@@ -1,5 +1,6 @@
 """Configuration: each setting that is missing or wrong is one line, which names it and says how to fix it."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,19 @@ def test_five_settings_are_enough() -> None:
     assert settings.kafka_topic_payments == "payment.createInitial"
     assert settings.kafka_topic_notifications == "notification.paying"
     assert env.kafka_properties() == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "span"),
+    [(None, timedelta(days=3)), ("90m", timedelta(minutes=90)), (" 12h ", timedelta(hours=12))],
+)
+def test_how_long_an_outage_may_last_is_a_span(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, span: timedelta
+) -> None:
+    """Minutes, hours or days."""
+    if value is not None:
+        monkeypatch.setenv("OUTAGE_BUDGET", value)
+    assert env.load().outage_budget == span
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -101,6 +115,9 @@ def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str,
         ("STRIPE_RATE_LIMIT", "0"),
         ("STRIPE_RATE_LIMIT", "10001"),
         ("STRIPE_RATE_LIMIT", "-5"),
+        ("OUTAGE_BUDGET", "canary"),
+        ("OUTAGE_BUDGET", "0d"),
+        ("OUTAGE_BUDGET", "1d,2d"),
         ("PRICE_UNIT", "canary"),
         ("PRICE_UNIT", "MAJOR"),
         ("KAFKA_GROUP_ID", "  "),

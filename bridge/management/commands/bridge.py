@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from bridge.consumer import Bridge
 from bridge.kafka import KafkaRefuses
 from bridge.loop import Stop, keep_running
+from bridge.startup import checked
 
 
 class Command(BaseCommand):
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         stop = Stop()
         stop.listen()
         try:
-            keep_running(process="bridge", session=Bridge(start_from=options["start_from"]).session, stop=stop)
+            bridge = Bridge(start_from=options["start_from"])
+            keep_running(process="bridge", session=checked(process="bridge", session=bridge.session), stop=stop)
         except KafkaRefuses as refusal:
             raise CommandError(str(refusal)) from None

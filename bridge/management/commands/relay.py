@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from bridge import relay
 from bridge.kafka import KafkaRefuses
 from bridge.loop import Stop, keep_running
+from bridge.startup import checked
 
 
 class Command(BaseCommand):
@@ -19,6 +20,6 @@ class Command(BaseCommand):
         stop = Stop()
         stop.listen()
         try:
-            keep_running(process="relay", session=relay.session, stop=stop)
+            keep_running(process="relay", session=checked(process="relay", session=relay.session), stop=stop)
         except KafkaRefuses as refusal:
             raise CommandError(str(refusal)) from None
