@@ -7,15 +7,25 @@ The threads pool ignores Celery's task time limits; deadlines are our own, call 
 import os
 from typing import Any
 
+import structlog
 from celery import Celery
+from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 from celery.signals import setup_logging, task_prerun
 from django.conf import settings
 from django.db import close_old_connections
 from kombu import Queue
+from kombu.exceptions import OperationalError
+from kombu.transport.redis import Channel
 
-from payments.limits import CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE
+from payments.limits import BACKLOG_QUEUE, CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE, WORKER_SLOTS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
+
+log = structlog.get_logger(__name__)
+
+# Where the connection is lost, kombu would put back what is in hand through the very connection that is gone, and end
+# the worker on that now and then. A lost doorbell is rung again by the sweep.
+Channel.do_restore = False
 
 app = Celery("billing_project")
 app.conf.update(
@@ -30,6 +40,8 @@ app.conf.update(
         "socket_keepalive": True,
         "health_check_interval": 10,
         "global_keyprefix": KEY_PREFIX,
+        # In the order of `task_queues`: whoever is at the front is served as long as there is anything.
+        "queue_order_strategy": "priority",
     },
     task_ignore_result=True,
     task_acks_late=True,
@@ -39,30 +51,57 @@ app.conf.update(
     worker_soft_shutdown_timeout=40,
     # Stripe's answers are waited for in threads; processes would only cost memory.
     worker_pool="threads",
-    worker_concurrency=8,
+    worker_concurrency=WORKER_SLOTS,
     worker_hijack_root_logger=False,
     worker_enable_remote_control=False,
     # Without an exchange: those need a binding in Redis, which FLUSHALL would take.
-    task_queues=[Queue(name, routing_key=name) for name in (CHARGE_QUEUE, SWEEP_QUEUE)],
+    task_queues=[Queue(name, routing_key=name) for name in (SWEEP_QUEUE, CHARGE_QUEUE, BACKLOG_QUEUE)],
     task_default_queue=CHARGE_QUEUE,
     task_routes={
         "payments.charge": {"queue": CHARGE_QUEUE},
         "payments.sweep": {"queue": SWEEP_QUEUE},
         "payments.hint": {"queue": SWEEP_QUEUE},
+        "payments.give_back": {"queue": SWEEP_QUEUE},
+        "payments.reconcile": {"queue": SWEEP_QUEUE},
     },
     accept_content=["json"],
     task_serializer="json",
     timezone="UTC",
     # Django's fix-up would close the database connection around each task, at seven times PostgreSQL's CPU.
     CELERY_DB_REUSE_MAX=1_000_000,
-    beat_scheduler="celery.beat:Scheduler",  # keeps nothing on disk: the rows know what is due
+    beat_scheduler="billing_project.celery:Beat",
     beat_schedule={
         # Every second: a lost doorbell costs no more. Stale sweeps are worth nothing.
         "sweep": {"task": "payments.sweep", "schedule": 1.0, "options": {"expires": 5}},
         "hint": {"task": "payments.hint", "schedule": 1.0, "options": {"expires": 5}},
+        # Does nothing but every ten minutes, or until an interrupted run is done.
+        "reconcile": {"task": "payments.reconcile", "schedule": 60.0, "options": {"expires": 30}},
+        "give back": {"task": "payments.give_back", "schedule": 1.0, "options": {"expires": 5}},
     },
 )
 app.autodiscover_tasks(["payments"])
+
+
+class Beat(Scheduler):
+    """Keeps nothing on disk, as the rows know what is due; and says once that Redis is away, not at every beat."""
+
+    _redis_is_away = False
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Send one task. Raises nothing: the next beat comes anyway."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except SchedulingError as error:
+            trouble = error.__context__
+            if not isinstance(trouble, OperationalError | OSError):
+                log.error("task not sent", task=entry.task, error=type(trouble).__name__, exc_info=trouble)
+            elif not self._redis_is_away:
+                self._redis_is_away = True
+                log.warning("waiting", why="Redis does not answer (REDIS_URL)", error=type(trouble).__name__)
+        else:
+            if self._redis_is_away:
+                self._redis_is_away = False
+                log.info("beat goes on")
 
 
 @task_prerun.connect

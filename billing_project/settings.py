@@ -104,6 +104,8 @@ STRIPE_API_BASE = ENV.stripe_api_base
 STRIPE_WEBHOOK_SECRETS = ENV.webhook_secrets
 STRIPE_RATE_LIMIT = ENV.stripe_rate_limit
 PRICE_UNIT = ENV.price_unit
+# How a parked record that is replayed is understood: named here, as payments knows nothing of events.
+EVENT_DECODER = "bridge.schema.decode"
 RETRY_SOFT_AFTER = ENV.retry_soft_after
 REDIS_URL = ENV.redis_url
 
@@ -112,3 +114,6 @@ KAFKA_GROUP_ID = ENV.kafka_group_id
 KAFKA_TOPIC_PAYMENTS = ENV.kafka_topic_payments
 KAFKA_TOPIC_NOTIFICATIONS = ENV.kafka_topic_notifications
 KAFKA_TOPIC_DEAD_LETTERS = ENV.kafka_topic_dead_letters
+KAFKA_TOPIC_REFUNDS = ENV.kafka_topic_refunds
+OUTAGE_BUDGET = ENV.outage_budget
+NOTIFY_PENDING = ENV.notify_pending

@@ -4,21 +4,22 @@ A message is a doorbell: it carries ids only, and losing it, or getting it twice
 payment, because what is due stands in the row. The sweep rings again for whatever nobody came for.
 """
 
+import threading
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
 import structlog
 from celery import shared_task
-from django.db.models import Q
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from payments import charging, gateway, limits, retry_policy, webhooks
-from payments.limits import CHARGE_QUEUE, KEY_PREFIX
-from payments.models import Payment
+from payments import charging, gateway, limits, reconcile, refunds, retry_policy, webhooks
+from payments.charging import Pace
+from payments.limits import BACKLOG_QUEUE, BACKLOG_SLOTS, CHARGE_QUEUE, KEY_PREFIX
 
 log = structlog.get_logger(__name__)
 
@@ -29,11 +30,14 @@ MESSAGES_PER_RING = 8
 # More doorbells than this in the queue help nobody: the sweep rings for the rest as the queue drains.
 MESSAGES_AHEAD = 40
 
-# What the bridge has just rung for is left alone by the sweep for as long as a message may need.
-SWEEP_GRACE = timedelta(seconds=2)
+# Of what can wait, the queue holds what the rate lets go in so many seconds: the order is the sweep's, and what was
+# rung for long ago could be in the way of what matters more now.
+BACKLOG_SECONDS_AHEAD = 2
 
-# A task gives up waiting for tokens after this long, so that a slot isn't held; the sweep rings again.
-LONGEST_WAIT_FOR_TOKENS = 10.0
+# How long a message waits for tokens before its slot is free again; the sweep rings again for the rest. Of the
+# backlog a little longer than the pause between two sweeps, so that the next one takes over without a gap.
+LIVE = Pace(live=True, patience=10.0)
+BACKLOG = Pace(live=False, patience=1.2)
 
 # After a doorbell that couldn't be rung, Redis is left alone for this long: the bridge must not wait for it.
 PAUSE_AFTER_FAILED_RING = 5.0
@@ -45,16 +49,23 @@ class Doorbell:
     def __init__(self) -> None:
         self._silent_until = 0.0
 
-    def ring(self, *, payment_ids: Sequence[uuid.UUID]) -> int:
-        """Enqueue payments that are due. Returns for how many it rang; the sweep finds the others."""
+    def ring(self, *, payment_ids: Sequence[uuid.UUID], fresh: bool = True) -> int:
+        """Enqueue payments that are due: `fresh` ones, which somebody waits for, before all others.
+
+        Returns for how many it rang; the sweep finds the others.
+        """
         if not payment_ids or time.monotonic() < self._silent_until:
             return 0
-        size = max(1, min(IDS_PER_MESSAGE, -(-len(payment_ids) // MESSAGES_PER_RING)))
+        # Fresh ones side by side; of the others few messages, as their order counts.
+        size = max(1, min(IDS_PER_MESSAGE, -(-len(payment_ids) // MESSAGES_PER_RING))) if fresh else IDS_PER_MESSAGE
         messages = [payment_ids[start : start + size] for start in range(0, len(payment_ids), size)]
+        queue = CHARGE_QUEUE if fresh else BACKLOG_QUEUE
         rung = 0
         try:
-            for ids in messages[: max(0, MESSAGES_AHEAD - queued())]:
-                charge.apply_async(kwargs={"payment_ids": [str(one) for one in ids]}, retry=False)
+            room = MESSAGES_AHEAD - queued() if fresh else backlog_room()
+            for ids in messages[: max(0, room)]:
+                kwargs = {"payment_ids": [str(one) for one in ids], "fresh": fresh}
+                charge.apply_async(kwargs=kwargs, queue=queue, retry=False)
                 rung += len(ids)
         except (OperationalError, redis.RedisError, OSError) as error:
             self._silent_until = time.monotonic() + PAUSE_AFTER_FAILED_RING
@@ -66,44 +77,51 @@ _doorbell = Doorbell()
 ring = _doorbell.ring
 
 
-def queued() -> int:
+def queued(*, queue: str = CHARGE_QUEUE) -> int:
     """How many doorbells wait. Raises `redis.RedisError`."""
-    return int(limits.connect_redis().llen(KEY_PREFIX + CHARGE_QUEUE))
+    return int(limits.connect_redis().llen(KEY_PREFIX + queue))
+
+
+def backlog_room() -> int:
+    """How many messages more the backlog's queue may hold, the rate being what it is. Raises `redis.RedisError`."""
+    ahead = max(MESSAGES_PER_RING, settings.STRIPE_RATE_LIMIT * BACKLOG_SECONDS_AHEAD // IDS_PER_MESSAGE)
+    return max(0, ahead - queued(queue=BACKLOG_QUEUE))
 
 
 @shared_task(name="payments.charge")
-def charge(*, payment_ids: list[str], **_: Any) -> None:
-    """Bring each of these payments as far as it goes, as fast as the rate limit lets them."""
-    waiting = [uuid.UUID(one) for one in payment_ids]
-    give_up_at = time.monotonic() + LONGEST_WAIT_FOR_TOKENS
-    while waiting:
-        granted, pause = limits.take(wanted=len(waiting))
-        now, waiting = waiting[:granted], waiting[granted:]
-        if now:
-            charging.charge(payment_ids=now, gateway=gateway.connect(), clock=_now)
-        elif time.monotonic() > give_up_at:
-            return
-        else:
-            time.sleep(pause)
+def charge(*, payment_ids: list[str], fresh: bool = True, **_: Any) -> None:
+    """Bring each of these payments as far as it goes, as fast as the rate limit lets them.
+
+    Of a worker's slots some are always free for fresh ones: where no other is free, the backlog waits for the sweep.
+    """
+    ids = [uuid.UUID(one) for one in payment_ids]
+    if fresh:
+        charging.charge(payment_ids=ids, gateway=gateway.connect(), clock=_now, pace=LIVE)
+    elif _backlog_slots.acquire(blocking=False):
+        try:
+            charging.charge(payment_ids=ids, gateway=gateway.connect(), clock=_now, pace=BACKLOG)
+        finally:
+            _backlog_slots.release()
+
+
+_backlog_slots = threading.BoundedSemaphore(BACKLOG_SLOTS)
 
 
 @shared_task(name="payments.sweep")
 def sweep(**_: Any) -> None:
-    """Ring for what is due and nobody came for, oldest first, as far as the queue has room."""
+    """Ring for what is due and nobody came for, in its order, no more than the rate lets go until the next sweep."""
     now = _now()
     charging.probe(gateway=gateway.connect(), now=now)
-    room = max(0, MESSAGES_AHEAD - queued())
+    room = backlog_room()
     if not room or charging.is_paused():
         return
-    due = list(
-        Payment.objects.filter(due_at__lte=now - SWEEP_GRACE)
-        .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
-        .order_by("due_at")
-        .values_list("id", "deliveries")[: room * IDS_PER_MESSAGE]
+    due = charging.find_due(
+        limit=min(room * IDS_PER_MESSAGE, settings.STRIPE_RATE_LIMIT * BACKLOG_SECONDS_AHEAD), now=now
     )
-    alone = [one for one, deliveries in due if deliveries >= retry_policy.DELIVERIES_TOGETHER]
-    together = [one for one, deliveries in due if deliveries < retry_policy.DELIVERIES_TOGETHER]
-    rung = ring(payment_ids=together) + sum(ring(payment_ids=[one]) for one in alone[:room])
+    alone = [one for one, deliveries in due.items() if deliveries >= retry_policy.DELIVERIES_TOGETHER]
+    together = [one for one, deliveries in due.items() if deliveries < retry_policy.DELIVERIES_TOGETHER]
+    rung = sum(ring(payment_ids=[one], fresh=False) for one in alone[: room // 2])
+    rung += ring(payment_ids=together, fresh=False)
     if rung:
         log.info("swept", rung=rung, count=len(due))
 
@@ -112,6 +130,23 @@ def sweep(**_: Any) -> None:
 def hint(**_: Any) -> None:
     """Take up the webhooks that came while a worker had their payment."""
     ring(payment_ids=webhooks.catch_up(now=_now()))
+
+
+@shared_task(name="payments.reconcile")
+def compare_books(**_: Any) -> None:
+    """Compare Stripe's books with ours, if it is time for it."""
+    reconcile.reconcile_by_schedule(gateway=gateway.connect(), clock=_now)
+
+
+@shared_task(name="payments.give_back")
+def give_back(**_: Any) -> None:
+    """Bring refunds as far as they go, and ask Stripe about those and the disputes that it tells of by itself."""
+    with refunds.alone() as mine:
+        if not mine:
+            return
+        due = refunds.find_due(now=_now(), limit=refunds.AT_ONCE)
+        refunds.carry_out(refund_ids=due, gateway=gateway.connect(), clock=_now)
+        refunds.follow_up(gateway=gateway.connect(), clock=_now, limit=refunds.AT_ONCE)
 
 
 def _now() -> datetime:

@@ -92,12 +92,17 @@ class Deployment:
         """Where a process writes."""
         return self.folder / f"{name}.log"
 
-    def send(self, values: Iterable[bytes | None], *, headers: list[tuple[str, bytes]] | None = None) -> None:
-        """Produce to the topic of events, without keys, as NestJS does."""
+    def send(
+        self, values: Iterable[bytes | None], *, headers: list[tuple[str, bytes]] | None = None, age: float = 0
+    ) -> None:
+        """Produce to the topic of events, without keys, as NestJS does; as if it had been so many seconds ago."""
+        at = int((time.time() - age) * 1000)
         if self._producer is None:
             self._producer = KafkaProducer(bootstrap_servers=self._broker)
         for value in values:
-            self._producer.send(self.topics["KAFKA_TOPIC_PAYMENTS"], value=value, headers=headers or [])
+            self._producer.send(
+                self.topics["KAFKA_TOPIC_PAYMENTS"], value=value, headers=headers or [], timestamp_ms=at
+            )
         self._producer.flush(30)
 
     def flush_redis(self) -> None:

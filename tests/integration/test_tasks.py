@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from billing_project.celery import app
 from billing_project.dev.services import Redis
 from billing_project.dev.simulator import Simulator
 from payments import limits, tasks
@@ -36,9 +37,9 @@ def take_in(count: int, now: datetime) -> list[uuid.UUID]:
     return accept(*(record(event(f"sub_{n}", method="pm_1"), at=now) for n in range(count)), now=now).due
 
 
-def messages() -> list[list[str]]:
+def messages(queue: str = limits.CHARGE_QUEUE) -> list[list[str]]:
     """The ids in each message that waits, oldest first."""
-    raw = limits.connect_redis().lrange(limits.KEY_PREFIX + limits.CHARGE_QUEUE, 0, -1)
+    raw = limits.connect_redis().lrange(limits.KEY_PREFIX + queue, 0, -1)
     bodies = [json.loads(base64.b64decode(json.loads(one)["body"])) for one in reversed(raw)]
     return [kwargs["payment_ids"] for _, kwargs, _ in bodies]
 
@@ -83,6 +84,17 @@ def test_redis_away_is_no_error_and_is_left_alone_for_a_while(settings: Any) -> 
         limits.connect_redis.cache_clear()
 
 
+def test_what_can_wait_has_a_queue_of_its_own(now: datetime) -> None:
+    """Whoever has just come in never stands behind a backlog, and one queue's length says nothing of the other."""
+    doorbell = tasks.Doorbell()
+    ids = [uuid.uuid4() for _ in range(1000)]
+    assert doorbell.ring(payment_ids=ids, fresh=False) == 400, "eight messages, each as large as they come"
+    assert doorbell.ring(payment_ids=ids, fresh=False) == 0
+    assert doorbell.ring(payment_ids=ids[:1]) == 1
+    assert messages(limits.BACKLOG_QUEUE) == [[str(one) for one in ids[at : at + 50]] for at in range(0, 400, 50)]
+    assert messages() == [[str(ids[0])]]
+
+
 def test_the_sweep_rings_for_what_is_due_and_free_oldest_first(now: datetime) -> None:
     """A lost doorbell, a lease that ran out and an unknown outcome are all the same to it."""
     ids = take_in(4, now - timedelta(minutes=1))
@@ -90,14 +102,26 @@ def test_the_sweep_rings_for_what_is_due_and_free_oldest_first(now: datetime) ->
     Payment.objects.filter(id=ids[1]).update(lease_until=now + timedelta(minutes=1))
     Payment.objects.filter(id=ids[2]).update(due_at=now + timedelta(minutes=1))
     tasks.sweep()
-    assert messages() == [[str(ids[3])], [str(ids[0])]]
+    assert messages(limits.BACKLOG_QUEUE) == [[str(ids[3]), str(ids[0])]]
+
+
+def test_the_sweep_rings_for_no_more_than_the_rate_lets_go(now: datetime, settings: Any) -> None:
+    """What was rung for long ago would be in the way of what matters more by then; nor do doorbells pile up."""
+    settings.STRIPE_RATE_LIMIT = 5
+    ids = take_in(30, now - timedelta(minutes=1))
+    for number, one in enumerate(ids):
+        Payment.objects.filter(id=one).update(due_at=now - timedelta(seconds=60 - number))
+    for _ in range(20):
+        tasks.sweep()
+    rung = messages(limits.BACKLOG_QUEUE)
+    assert rung == [[str(one) for one in ids[:10]]] * 8
 
 
 def test_the_sweep_leaves_alone_what_was_just_rung(now: datetime) -> None:
     """Or every payment would have two doorbells."""
     take_in(1, now)
     tasks.sweep()
-    assert messages() == []
+    assert messages() == messages(limits.BACKLOG_QUEUE) == []
 
 
 def test_a_payment_that_was_delivered_twice_without_an_end_is_rung_alone(now: datetime) -> None:
@@ -105,8 +129,8 @@ def test_a_payment_that_was_delivered_twice_without_an_end_is_rung_alone(now: da
     ids = take_in(20, now - timedelta(minutes=1))
     Payment.objects.filter(id=ids[7]).update(deliveries=2)
     tasks.sweep()
-    assert [str(ids[7])] in messages()
-    assert sum(len(one) for one in messages()) == 20
+    assert [str(ids[7])] in messages(limits.BACKLOG_QUEUE)
+    assert sum(len(one) for one in messages(limits.BACKLOG_QUEUE)) == 20
 
 
 def test_charge_brings_payments_to_their_end_at_the_rate_limit(stripe: Simulator, settings: Any, now: datetime) -> None:
@@ -125,10 +149,38 @@ def test_charge_tolerates_arguments_of_another_version(stripe: Simulator, now: d
     assert Payment.objects.get().status == "success"
 
 
-def test_a_bucket_never_grants_more_than_the_rate(settings: Any) -> None:
-    """One bucket for all workers: a second's worth at once, then in step with the clock of Redis."""
-    settings.STRIPE_RATE_LIMIT = 10
-    assert limits.take(wanted=25)[0] == 10
-    granted, pause = limits.take(wanted=25)
-    assert granted <= 1
-    assert 0 < pause <= 0.1
+def test_the_backlog_never_takes_all_slots_of_a_worker(stripe: Simulator, now: datetime) -> None:
+    """Where half of them are taken by it, more of it is left to the next sweep; a fresh event is charged at once."""
+    old, fresh = take_in(2, now - timedelta(seconds=5))
+    taken = [tasks._backlog_slots.acquire(blocking=False) for _ in range(limits.BACKLOG_SLOTS)]
+    try:
+        assert all(taken)
+        tasks.charge(payment_ids=[str(old)], fresh=False)
+        tasks.charge(payment_ids=[str(fresh)])
+    finally:
+        for _ in taken:
+            tasks._backlog_slots.release()
+    statuses = dict(Payment.objects.values_list("id", "status"))
+    assert statuses == {old: "pending", fresh: "success"}
+    tasks.charge(payment_ids=[str(old)], fresh=False)
+    assert set(Payment.objects.values_list("status", flat=True)) == {"success"}
+    assert limits.BACKLOG_SLOTS < limits.WORKER_SLOTS
+
+
+def test_a_worker_takes_live_messages_before_those_of_the_backlog() -> None:
+    """As long as there are any, whatever else is in the queues; beat's own come first, as they take no time."""
+    doorbell = tasks.Doorbell()
+    for _ in range(3):
+        doorbell.ring(payment_ids=[uuid.uuid4()], fresh=False)
+        doorbell.ring(payment_ids=[uuid.uuid4()])
+    app.send_task("payments.sweep")
+    taken: list[str] = []
+
+    def take(message: Any) -> None:
+        taken.append(message.delivery_info["routing_key"])
+        message.ack()
+
+    with app.connection_for_read() as broker, app.amqp.TaskConsumer(broker.default_channel, on_message=take):
+        while len(taken) < 7:
+            broker.drain_events(timeout=10)
+    assert taken == ["sweep", *["charge"] * 3, *["backlog"] * 3]

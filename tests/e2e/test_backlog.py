@@ -1,0 +1,160 @@
+"""A backlog drains at the rate limit, and nobody who asks just now waits for it; the same after an outage of Stripe."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+import redis
+
+from tests.e2e.deployment import Deployment
+
+pytestmark = pytest.mark.timeout(300)
+
+# Calls per second to one endpoint; and what a slow machine may add to a window by letting calls wait after their
+# token was taken.
+RATE = 20
+JITTER = 15
+
+
+def event(name: str, *, method: str = "pm_1") -> bytes:
+    """One wish to be charged."""
+    user = {"id": "u_1", "email": "a@b.kz", "paymentMethod": method}
+    return json.dumps({"subId": name, "user": user, "product": {"price": 100, "currency": "KZT"}}).encode()
+
+
+def calls(deployment: Deployment, endpoint: str) -> list[dict[str, Any]]:
+    """What one endpoint was asked for, in its order."""
+    return deployment.stripe.control.requests(endpoint=endpoint)
+
+
+def paid(deployment: Deployment) -> list[str]:
+    """The subscriptions that were charged, in the order of their confirms."""
+    intents = deployment.stripe.control.ledger()["payment_intents"]
+    names = {intent["id"]: intent["metadata"]["subscription_id"] for intent in intents}
+    return [
+        names[call["payment_intent"]] for call in calls(deployment, "payment_intents.confirm") if call["status"] == 200
+    ]
+
+
+def assert_rate_was_kept(moments: list[float]) -> None:
+    """Over any second, and over all of it."""
+    moments = sorted(moments)
+    busiest = max(sum(1 for at in moments if first <= at <= first + 1) for first in moments)
+    assert busiest <= 1.25 * RATE + JITTER
+    assert len(moments) <= RATE * (moments[-1] - moments[0]) + 0.25 * RATE + 1 + JITTER
+
+
+def seconds_to_charge(deployment: Deployment, name: str) -> float:
+    """Send one event now; how long it takes until it is paid."""
+    sent_at = time.monotonic()
+    deployment.send([event(name)])
+    deployment.wait_until(
+        lambda: bool(
+            deployment.count(
+                "SELECT count(*) FROM payments_payment WHERE subscription_id = %s AND status = 'success'", name
+            )
+        ),
+        what=f"{name} is paid",
+    )
+    return time.monotonic() - sent_at
+
+
+def test_who_asks_just_now_does_not_wait_for_two_thousand_who_had_to(deployment: Deployment) -> None:
+    """After an outage of ours the backlog goes at the configured rate, a fresh event within twice its usual time."""
+    deployment.env["STRIPE_RATE_LIMIT"] = str(RATE)
+    deployment.start("bridge", "worker", "beat")
+    seconds_to_charge(deployment, "first")
+    usual = max(seconds_to_charge(deployment, f"idle {number}") for number in range(3))
+    deployment.send((event(f"old {number}") for number in range(2000)), age=60)
+    deployment.wait_until(
+        lambda: deployment.count("SELECT count(*) FROM payments_payment") == 2004 and len(paid(deployment)) > 40,
+        what="the backlog is taken in, and drains",
+    )
+    began_at = time.monotonic()
+    before = len(paid(deployment))
+    slowest = max(seconds_to_charge(deployment, f"fresh {number}") for number in range(5))
+    assert slowest < 2 * usual + 0.5
+    deployment.wait_until(lambda: len(paid(deployment)) > 160, what="the backlog goes on")
+    drained = (len(paid(deployment)) - before) / (time.monotonic() - began_at)
+    print(f"idle {usual:.2f} s, beside the backlog {slowest:.2f} s, {drained:.1f} payments/s")
+    assert drained > RATE / 2
+    assert deployment.count("SELECT count(*) FROM payments_payment WHERE status = 'pending'") > 1500
+    for endpoint in ("payment_intents.create", "payment_intents.confirm"):
+        assert_rate_was_kept([call["at"] for call in calls(deployment, endpoint)])
+    assert not deployment.stripe.ledger.twice_charged()
+
+
+def test_replays_of_staff_do_not_keep_a_fresh_event_waiting(deployment: Deployment) -> None:
+    """Many failed payments are tried again, and one comes in: it is charged before nearly all of them."""
+    cards = [f"pm_poor_{number}" for number in range(120)]
+    for card in cards:
+        deployment.stripe.control.add_payment_method(id=card, decline_code="insufficient_funds")
+    deployment.start("bridge", "worker", "beat")
+    deployment.send(event(f"poor {card}", method=card) for card in cards)
+    deployment.wait_until(
+        lambda: deployment.count("SELECT count(*) FROM payments_payment WHERE status = 'failed'") == 120,
+        what="all are declined", within=100,
+    )  # fmt: skip
+    for name in ("beat", "worker"):
+        deployment.stop(name)
+    for card in cards:
+        deployment.stripe.control.add_payment_method(id=card)
+    assert "120 are tried again now" in deployment.command("replay_failed", "--yes").stdout
+    deployment.env["STRIPE_RATE_LIMIT"] = str(RATE)
+    began_at = deployment.stripe.control.advance_clock(seconds=0)["now"]
+    deployment.start("worker", "beat")
+    deployment.wait_until(lambda: len(paid(deployment)) > 10, what="the replays begin")
+    seconds_to_charge(deployment, "fresh")
+    assert paid(deployment).index("fresh") < 60
+    deployment.wait_until(lambda: len(paid(deployment)) > 90, what="the replays go on")
+    moments = [call["at"] for call in calls(deployment, "payment_intents.confirm")]
+    assert_rate_was_kept([at for at in moments if at > began_at])
+    assert not deployment.stripe.ledger.twice_charged()
+
+
+def test_during_an_outage_intake_goes_on_and_afterwards_the_unknown_come_first(deployment: Deployment) -> None:
+    """Nothing is failed, no doorbells pile up; recovery keeps to the rate, and a fresh event is served meanwhile."""
+    deployment.env["STRIPE_RATE_LIMIT"] = str(RATE)
+    deployment.start("bridge", "worker", "beat")
+    seconds_to_charge(deployment, "first")
+    deployment.stripe.control.add_fault(kind="status", status=503, effect="none", count=None)
+    for number in range(15):
+        deployment.send([event(f"tried {number}")])
+    deployment.wait_until(
+        lambda: (
+            deployment.count("SELECT count(*) FROM payments_pause WHERE ended_at IS NULL AND cause = 'outage'") == 1
+        ),
+        what="the breaker opens",
+    )
+    deployment.send(event(f"waits {number}") for number in range(150))
+    deployment.wait_until(lambda: deployment.count("SELECT count(*) FROM payments_payment") == 166, what="intake")
+    queues = redis.Redis.from_url(deployment.redis.url)
+    deployment.wait_until(
+        lambda: queues.llen("billing:charge") + queues.llen("billing:backlog") == 0, what="no doorbell waits"
+    )
+    assert deployment.count("SELECT count(*) FROM payments_payment WHERE status = 'failed'") == 0
+    unknown = {
+        name
+        for (name,) in deployment.rows(
+            "SELECT subscription_id FROM payments_payment p JOIN payments_attempt a ON a.payment_id = p.id"
+            " WHERE a.state = 'unknown' AND p.status = 'pending'"
+        )
+    }
+    assert len(unknown) >= 10
+
+    began_at = deployment.stripe.control.advance_clock(seconds=0)["now"]
+    deployment.stripe.control.clear_faults()
+    deployment.wait_until(lambda: len(paid(deployment)) >= 30, what="recovery begins")
+    assert seconds_to_charge(deployment, "fresh") < 5
+    deployment.wait_until(
+        lambda: deployment.count("SELECT count(*) FROM payments_payment WHERE status <> 'success'") == 0,
+        what="all paid",
+    )
+    order = paid(deployment)
+    assert len(order) == len(set(order)) == 167
+    last = max(order.index(name) for name in unknown)
+    assert last <= len(unknown) + 5, "unknown outcomes first"
+    assert order.index("fresh") < 100
+    moments = [call["at"] for call in calls(deployment, "payment_intents.confirm")]
+    assert_rate_was_kept([at for at in moments if at > began_at])
