@@ -1,0 +1,27 @@
+"""Stripe, and the only room that imports its SDK: every answer becomes one of a closed set.
+
+Must never happen: an answer that proves nothing taken for one that proves something. Whatever is not listed
+as proof is `Unknown`. The SDK's own retries are off: when and what to send again is `charging`'s decision.
+Facts: Stripe's API reference for errors and idempotent requests; time-outs are ours.
+
+`account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `webhook_signature`.
+"""
+
+from payments.gateway.account import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, CreateIntent, Gateway, connect
+from payments.gateway.listing import LARGEST_PAGE, Part
+from payments.gateway.webhook_signature import WEBHOOK_TOLERANCE, Event, Refused, verify
+
+__all__ = [
+    "CONNECTIONS",
+    "CONNECT_TIMEOUT",
+    "LARGEST_PAGE",
+    "READ_TIMEOUT",
+    "WEBHOOK_TOLERANCE",
+    "CreateIntent",
+    "Event",
+    "Gateway",
+    "Part",
+    "Refused",
+    "connect",
+    "verify",
+]

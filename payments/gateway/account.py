@@ -1,0 +1,172 @@
+"""One Stripe account, seen through one key: the calls that we make, and nothing else."""
+
+import functools
+import http.cookiejar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import requests
+import stripe
+from django.conf import settings
+
+from payments.answers import (
+    Account,
+    Answer,
+    Charge,
+    DisputeSeen,
+    ListedIntent,
+    Owner,
+    Page,
+    RefundSeen,
+    StripeDispute,
+    StripeRefund,
+)
+from payments.gateway import listing
+from payments.gateway.listing import Part
+from payments.gateway.reading import ask, dispute_seen, owner, refund_seen, seen
+
+# A card network answers within seconds or not at all; Stripe itself gives up later than this, and then the
+# outcome is unknown and looked up. Sum is far below the lease.
+CONNECT_TIMEOUT = 3.0
+READ_TIMEOUT = 25.0
+
+# Kept connections; more calls at once than that still work, on connections of their own.
+CONNECTIONS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateIntent:
+    """What a PaymentIntent is made from."""
+
+    payment: str
+    subscription: str
+    amount: int
+    currency: str
+    customer: str
+
+
+class Gateway:
+    """One Stripe account, seen through one key. Safe to share between threads."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._client = client
+        self.account: str = ""
+        """The id of the account that the key belongs to; empty until `ask_account` was answered."""
+
+    def ask_account(self) -> Account | Answer:
+        """Learn `account`; stays empty where the key may not read it."""
+        answer = ask(self._client.v1.accounts.retrieve_current, lambda account: Account(id=account.id))
+        if isinstance(answer, Account):
+            self.account = answer.id
+        return answer
+
+    def owner_of(self, *, payment_method: str) -> Owner | Answer:
+        """Which customer a payment method is attached to; Stripe charges it for no other."""
+        return ask(lambda: self._client.v1.payment_methods.retrieve(payment_method), owner)
+
+    def create(self, *, wish: CreateIntent, key: str) -> Answer:
+        """Make a PaymentIntent, unconfirmed: takes no money, and one too many is harmless."""
+        params: Any = {
+            "amount": wish.amount,
+            "currency": wish.currency.lower(),
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "metadata": {"payment_id": wish.payment, "subscription_id": wish.subscription},
+        }
+        if wish.customer:
+            params["customer"] = wish.customer
+        return ask(lambda: self._client.v1.payment_intents.create(params, {"idempotency_key": key}), seen)
+
+    def confirm(self, *, intent: str, request: Mapping[str, Any], key: str) -> Answer:
+        """Charge: the only call that takes money. `request` and `key` are frozen in the attempt's row."""
+        params: Any = dict(request)
+        return ask(
+            lambda: self._client.v1.payment_intents.confirm(intent, params, {"idempotency_key": key}),
+            seen,
+        )
+
+    def set_customer(self, *, intent: str, customer: str) -> Answer:
+        """Make a PaymentIntent that isn't paid one of this customer's, whose method shall pay it."""
+        return ask(lambda: self._client.v1.payment_intents.update(intent, {"customer": customer}), seen)
+
+    def probe(self) -> bool | Answer:
+        """Whether Stripe takes our key: True, or the answer that says otherwise."""
+        return ask(lambda: self._client.v1.payment_intents.list({"limit": 1}), lambda _: True)
+
+    def retrieve(self, *, intent: str) -> Answer:
+        """The PaymentIntent as it is. By id, so it is authoritative."""
+        return ask(lambda: self._client.v1.payment_intents.retrieve(intent), seen)
+
+    def cancel(self, *, intent: str, reason: Literal["", "abandoned"] = "") -> Answer:
+        """Make sure that nothing more can be taken with this PaymentIntent. `reason` is kept there."""
+        params: Any = {"cancellation_reason": reason} if reason else {}
+        return ask(lambda: self._client.v1.payment_intents.cancel(intent, params), seen)
+
+    def list_charges(self, *, part: Part) -> Page[Charge] | Answer:
+        """Charges, failed ones too, that were made in a window of time."""
+        return ask(lambda: self._client.v1.charges.list(listing.window(part)), listing.charges)
+
+    def charges_of(self, *, intent: str) -> Page[Charge] | Answer:
+        """The newest charges of one PaymentIntent; of them at most one has succeeded, and no later one can be."""
+        params: Any = {"payment_intent": intent, "limit": listing.LARGEST_PAGE}
+        return ask(lambda: self._client.v1.charges.list(params), listing.charges)
+
+    def list_intents(self, *, part: Part) -> Page[ListedIntent] | Answer:
+        """PaymentIntents that were made in a window of time."""
+        return ask(lambda: self._client.v1.payment_intents.list(listing.window(part)), listing.intents)
+
+    def list_refunds_made(self, *, part: Part) -> Page[StripeRefund] | Answer:
+        """Refunds, whoever asked for them, that were made in a window of time."""
+        return ask(lambda: self._client.v1.refunds.list(listing.window(part)), listing.refunds)
+
+    def list_disputes(self, *, part: Part) -> Page[StripeDispute] | Answer:
+        """Disputes that began in a window of time."""
+        return ask(lambda: self._client.v1.disputes.list(listing.window(part)), listing.disputes)
+
+    def inspect(self, *, intent: str) -> ListedIntent | Answer:
+        """One PaymentIntent with its past."""
+        return ask(lambda: self._client.v1.payment_intents.retrieve(intent), listing.intent)
+
+    def refund(self, *, intent: str, amount: int, metadata: Mapping[str, str], key: str) -> RefundSeen | Answer:
+        """Give back `amount` minor units of what this PaymentIntent has taken."""
+        params: Any = {"payment_intent": intent, "amount": amount, "metadata": dict(metadata)}
+        return ask(lambda: self._client.v1.refunds.create(params, {"idempotency_key": key}), refund_seen)
+
+    def retrieve_refund(self, *, refund: str) -> RefundSeen | Answer:
+        """The refund as it is. By id, so it is authoritative."""
+        return ask(lambda: self._client.v1.refunds.retrieve(refund), refund_seen)
+
+    def list_refunds(self, *, intent: str, after: str = "") -> Page[StripeRefund] | Answer:
+        """A page of one PaymentIntent's refunds: those older than the refund `after`."""
+        params: Any = {"payment_intent": intent, "limit": listing.LARGEST_PAGE}
+        if after:
+            params["starting_after"] = after
+        return ask(lambda: self._client.v1.refunds.list(params), listing.refunds)
+
+    def retrieve_dispute(self, *, dispute: str) -> DisputeSeen | Answer:
+        """The dispute as it is."""
+        return ask(lambda: self._client.v1.disputes.retrieve(dispute), dispute_seen)
+
+
+@functools.cache
+def connect() -> Gateway:
+    """The gateway of this process, with the key and address of the settings."""
+    stripe.enable_telemetry = False  # it would write a file into the user's configuration folder
+    return Gateway(
+        stripe.StripeClient(
+            settings.STRIPE_SECRET_KEY,
+            base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {},
+            http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), session=_session()),
+            max_network_retries=0,
+        )
+    )
+
+
+def _session() -> requests.Session:
+    """One pool of kept connections for all threads: a new TLS connection costs more CPU than the call itself."""
+    session = requests.Session()
+    session.trust_env = False  # reads proxies and .netrc anew for each call: 15–30 % of its time
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+    return session

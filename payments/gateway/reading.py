@@ -1,0 +1,178 @@
+"""From the SDK's objects and errors to `answers`: what each one proves, and no more."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import stripe
+
+from payments.answers import (
+    Answer,
+    Declined,
+    DisputeSeen,
+    Intent,
+    Misconfigured,
+    Owner,
+    RefundSeen,
+    Rejected,
+    Seen,
+    StripeDispute,
+    StripeRefund,
+    Unknown,
+)
+
+T = TypeVar("T")
+
+
+def ask(call: Callable[[], Any], read: Callable[[Any], T]) -> T | Answer:
+    """Make one call and name its outcome. Raises nothing that depends on the answer."""
+    try:
+        return read(call())
+    except stripe.CardError as error:
+        return _declined(error)
+    except stripe.InvalidRequestError as error:
+        return _rejected(error)
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        return Misconfigured(http_status=error.http_status or 401, code=_code(error), request=error.request_id or "")
+    except stripe.APIConnectionError:
+        return Unknown(why="no_answer")
+    except stripe.StripeError as error:
+        return _unknown(error)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Answered, but with a body that isn't what was asked for: the SDK, or `read`, stumbled over it.
+        return Unknown(why="unreadable_answer")
+
+
+def seen(answer: Any) -> Seen:
+    intent, request = read_intent(answer), answer.last_response.request_id or ""
+    last = getattr(answer, "last_payment_error", None)
+    refusal = read_refusal(last, intent=intent, request=request) if last and getattr(last, "code", None) else None
+    return Seen(intent=intent, refusal=refusal, request=request)
+
+
+def read_intent(intent: Any) -> Intent:
+    return Intent(
+        id=intent.id,
+        status=intent.status,
+        amount=intent.amount,
+        currency=intent.currency.upper(),
+        livemode=intent.livemode,
+        payment=intent.metadata.to_dict().get("payment_id", ""),
+        charge=read_id(getattr(intent, "latest_charge", None)),
+        created_at=datetime.fromtimestamp(intent.created, UTC),
+    )
+
+
+def owner(payment_method: Any) -> Owner:
+    return Owner(customer=read_id(payment_method.customer))
+
+
+def refund_seen(answer: Any) -> RefundSeen:
+    return RefundSeen(refund=read_refund(answer), request=answer.last_response.request_id or "")
+
+
+def read_refund(refund: Any) -> StripeRefund:
+    metadata = refund.metadata.to_dict() if refund.metadata else {}
+    return StripeRefund(
+        id=refund.id,
+        status=refund.status or "pending",
+        amount=refund.amount,
+        currency=refund.currency.upper(),
+        intent=read_id(refund.payment_intent),
+        wish=metadata.get("refund_id", ""),
+        payment=metadata.get("payment_id", ""),
+        failure=getattr(refund, "failure_reason", None) or "",
+        created_at=datetime.fromtimestamp(refund.created, UTC),
+    )
+
+
+def dispute_seen(answer: Any) -> DisputeSeen:
+    return DisputeSeen(dispute=read_dispute(answer))
+
+
+def read_dispute(dispute: Any) -> StripeDispute:
+    due_by = dispute.evidence_details.due_by
+    return StripeDispute(
+        id=dispute.id,
+        status=dispute.status,
+        reason=dispute.reason,
+        amount=dispute.amount,
+        currency=dispute.currency.upper(),
+        intent=read_id(dispute.payment_intent),
+        charge=read_id(dispute.charge),
+        respond_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
+        created_at=datetime.fromtimestamp(dispute.created, UTC),
+    )
+
+
+def _declined(error: stripe.CardError) -> Declined | Unknown:
+    """A 402 whose body can be read; the codes decide later what it means."""
+    details = error.error
+    if details is None or not error.code:
+        return Unknown(why="unreadable_answer", http_status=402, request=error.request_id or "")
+    intent = getattr(details, "payment_intent", None)
+    refusal = read_refusal(details, intent=read_intent(intent) if intent else None, request=error.request_id or "")
+    if refusal is None:
+        return Unknown(why="duplicate_transaction", http_status=402, request=error.request_id or "")
+    return refusal
+
+
+def read_refusal(details: Any, *, intent: Intent | None, request: str) -> Declined | None:
+    """What Stripe says of a declined charge. None: the bank has seen this charge before, so that perhaps an earlier
+    one went through."""
+    if getattr(details, "decline_code", None) == "duplicate_transaction":
+        return None
+    return Declined(
+        code=details.code,
+        decline_code=getattr(details, "decline_code", None) or "",
+        advice_code=getattr(details, "advice_code", None) or "",
+        network_advice_code=getattr(details, "network_advice_code", None) or "",
+        network_decline_code=getattr(details, "network_decline_code", None) or "",
+        charge=read_id(getattr(details, "charge", None)),
+        card=read_fingerprint(getattr(details, "payment_method", None)),
+        intent=intent,
+        request=request,
+    )
+
+
+def _rejected(error: stripe.InvalidRequestError) -> Rejected:
+    return Rejected(
+        code=_code(error) or "invalid_request",
+        param=error.param or "",
+        missing=error.http_status == 404,
+        unexpected_state=_code(error) == "payment_intent_unexpected_state",
+        request=error.request_id or "",
+    )
+
+
+def _unknown(error: stripe.StripeError) -> Unknown:
+    status = error.http_status
+    key_clash = isinstance(error, stripe.IdempotencyError) and status == 400
+    return Unknown(
+        why=_code(error) or type(error).__name__,
+        http_status=status,
+        # A stored 5xx is replayed for as long as the key lives; a clash means that the key holds another request.
+        key_is_spent=key_clash or (status is not None and status >= 500),
+        replayed=_is_replayed(error),
+        request=error.request_id or "",
+    )
+
+
+def _is_replayed(error: stripe.StripeError) -> bool:
+    """Whether this is the answer that Stripe has stored under the key."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return headers.get("idempotent-replayed") == "true"
+
+
+def _code(error: stripe.StripeError) -> str:
+    """`error.code` is filled on some classes only; `error.error` may be None."""
+    return error.code or getattr(error.error, "code", None) or ""
+
+
+def read_fingerprint(payment_method: Any) -> str:
+    return getattr(getattr(payment_method, "card", None), "fingerprint", None) or ""
+
+
+def read_id(value: Any) -> str:
+    """An id, whether Stripe expanded the object or not; empty for none."""
+    return value if isinstance(value, str) else getattr(value, "id", "") or ""
