@@ -4,8 +4,10 @@ P2: an offset is never committed ahead of its rows. Everything else (a crash, a 
 only means that records are delivered again, and the inbox knows them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
@@ -14,9 +16,12 @@ from django.db import close_old_connections, connection
 from bridge import schema
 from bridge.kafka import Delivered, Source
 from bridge.loop import DATABASE_ERRORS, Stop, pauses
+from bridge.positions import Positions, go_back
 from payments import intake
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 # Where the cost per record stops falling; a batch is also the most that is judged again after a crash.
 BATCH = 500
@@ -32,26 +37,35 @@ class Bridge:
 
     def session(self, stop: Stop) -> None:
         """Run until told to stop. Raises `KafkaAway` and `KafkaRefuses`; waits by itself for the database."""
-        source = Source()
+        positions = Positions()
+        source = Source(before_start=lambda offsets: positions.begin(source.cluster, offsets))
         try:
             source.open(start_from=self.start_from)
             log.info("bridge started", topic=settings.KAFKA_TOPIC_PAYMENTS, group=settings.KAFKA_GROUP_ID)
             while not stop:
-                run_once(source=source, stop=stop)
+                run_once(source=source, stop=stop, positions=positions)
         finally:
             source.close()
 
 
-def run_once(*, source: Source, stop: Stop) -> int:
-    """Take one batch the whole way. Returns how many records it had."""
+def run_once(*, source: Source, stop: Stop, positions: Positions | None = None) -> int:
+    """Take one batch the whole way. Returns how many records it had.
+
+    With `positions`, what the group has read is compared with the rows first; where the database has forgotten some,
+    charging stops and this raises `KafkaAway`: join again, and read them again.
+    """
     delivered = source.take(limit=BATCH, seconds=PATIENCE)
-    if not delivered:
+    if positions is not None:
+        _insist(source=source, stop=stop, step=partial(positions.check_assigned, source))
+    if not delivered or stop:
         return 0
-    accepted = _accept(source=source, delivered=delivered, stop=stop)
+    accepted = _accept(source=source, delivered=delivered, stop=stop, floor=positions.floor if positions else {})
     if accepted is None:
         return 0
+    if positions is not None:
+        positions.raise_floor(delivered)
     source.commit(delivered)
-    rung = intake.ring(payment_ids=accepted.due)
+    rung = intake.ring(payment_ids=accepted.fresh)
     counts = accepted.counts
     log.info(
         "batch accepted", count=sum(counts.values()), accepted=counts.get("accepted", 0), known=counts["known"],
@@ -60,15 +74,32 @@ def run_once(*, source: Source, stop: Stop) -> int:
     return len(delivered)
 
 
-def _accept(*, source: Source, delivered: Sequence[Delivered], stop: Stop) -> intake.Accepted | None:
-    """Write the batch, for as long as it takes: a database that is away pauses us and parks nothing."""
-    next_pause = pauses()
-    while not stop:
+def _accept(
+    *, source: Source, delivered: Sequence[Delivered], stop: Stop, floor: Mapping[int, int]
+) -> intake.Accepted | None:
+    """Write the batch, for as long as it takes: a database that is away parks nothing. None: told to stop before."""
+
+    def write() -> intake.Accepted:
         now = datetime.now(UTC)
         records = [_record(source.cluster, one, now) for one in source.still_owned(delivered)]
+        return intake.accept(records=records, group=settings.KAFKA_GROUP_ID, now=now, floor=floor)
+
+    try:
+        accepted = _insist(source=source, stop=stop, step=write)
+    except intake.Behind as behind:
+        go_back(source=source, forgotten=behind.forgotten)
+    if accepted is not None:
+        accepted.counts.setdefault("known", 0)
+    return accepted
+
+
+def _insist(*, source: Source, stop: Stop, step: Callable[[], T]) -> T | None:
+    """Take a step in the database; while that is away, stay a member and take no records. None: told to stop."""
+    next_pause = pauses()
+    while not stop:
         try:
             close_old_connections()
-            accepted = intake.accept(records=records, group=settings.KAFKA_GROUP_ID, now=now)
+            result = step()
         except DATABASE_ERRORS as error:
             pause = next_pause()
             log.warning(
@@ -81,8 +112,7 @@ def _accept(*, source: Source, delivered: Sequence[Delivered], stop: Stop) -> in
             source.wait_paused(seconds=pause)
         else:
             source.resume()
-            accepted.counts.setdefault("known", 0)
-            return accepted
+            return result
     return None
 
 

@@ -58,8 +58,12 @@ def session(stop: Stop) -> None:
 def run_once(*, sink: Sink) -> int:
     """Publish the oldest rows that wait. Returns how many there were."""
     rows = outbox.waiting(limit=BATCH)
-    if rows:
-        _publish(sink, rows)
+    for row in rows:
+        if _topic(row) is None:
+            _set_aside(row, "KAFKA_TOPIC_REFUNDS is not set any more: there is no topic for it")
+    publishable = [row for row in rows if _topic(row)]
+    if publishable:
+        _publish(sink, publishable)
     return len(rows)
 
 
@@ -69,8 +73,7 @@ def _publish(sink: Sink, rows: Sequence[outbox.Waiting]) -> None:
         sink.publish([_outgoing(row) for row in rows])
     except Unpublishable as refused:
         if len(rows) == 1:
-            log.error("record refused by kafka, set aside", outbox=rows[0].id, why=str(refused))
-            outbox.set_aside(outbox_id=rows[0].id, error=str(refused), now=datetime.now(UTC))
+            _set_aside(rows[0], str(refused))
             return
         middle = len(rows) // 2
         _publish(sink, rows[:middle])
@@ -80,11 +83,23 @@ def _publish(sink: Sink, rows: Sequence[outbox.Waiting]) -> None:
     log.info("published", count=len(rows), outbox=rows[-1].id)
 
 
-def _outgoing(row: outbox.Waiting) -> Outgoing:
-    topic = {
+def _set_aside(row: outbox.Waiting, why: str) -> None:
+    log.error("record refused by kafka, set aside", outbox=row.id, why=why)
+    outbox.set_aside(outbox_id=row.id, error=why, now=datetime.now(UTC))
+
+
+def _topic(row: outbox.Waiting) -> str | None:
+    """Where it goes; None where nobody wants it any more."""
+    topics: dict[str, str | None] = {
         "notifications": settings.KAFKA_TOPIC_NOTIFICATIONS,
         "dead_letters": settings.KAFKA_TOPIC_DEAD_LETTERS,
-    }[row.channel]
+        "refunds": settings.KAFKA_TOPIC_REFUNDS,
+    }
+    return topics[row.channel]
+
+
+def _outgoing(row: outbox.Waiting) -> Outgoing:
+    topic = _topic(row) or ""
     prefix = DEAD_LETTER_PREFIX if row.channel == "dead_letters" else ""
     headers = [(prefix + name, _bytes(name, value)) for name, value in row.headers.items()]
     return Outgoing(topic=topic, key=row.key, value=row.value, headers=headers)

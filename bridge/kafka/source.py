@@ -5,7 +5,7 @@ do nothing but note what happened.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -22,11 +22,13 @@ from confluent_kafka import (
 from django.conf import settings
 
 from bridge.kafka.client import common_settings
-from bridge.kafka.errors import KafkaAway, KafkaRefuses, passes, raise_for
+from bridge.kafka.errors import KafkaAway, KafkaRefuses, explain, passes, raise_for
 
 log = structlog.get_logger(__name__)
 
 METADATA_TIMEOUT = 5.0
+# Of a member: its group's coordinator may be busy with a rebalance.
+COORDINATOR_TIMEOUT = 10.0
 # An outage brings errors by the dozen, and nothing but a record says that it is over.
 TELL_AGAIN_AFTER = 60.0
 
@@ -45,14 +47,20 @@ class Delivered:
 
 
 class Source:
-    """The topic of events as one member of the consumer group. Use from one thread."""
+    """The topic of events as one member of the consumer group. Use from one thread.
 
-    def __init__(self) -> None:
+    `before_start` hears from which offset each partition is going to be read, before the group's start is set there.
+    """
+
+    def __init__(self, *, before_start: Callable[[Mapping[int, int]], None] = lambda _: None) -> None:
         self._topic = settings.KAFKA_TOPIC_PAYMENTS
+        self._before_start = before_start
         self._owned: set[int] = set()
+        self._assigned: set[int] = set()
         self._paused = False
         self._joined = False
         self._told_of_trouble_at: float | None = None
+        self._refusal: KafkaError | None = None
         self._consumer = Consumer({
             **common_settings(),
             "group.id": settings.KAFKA_GROUP_ID,
@@ -78,6 +86,8 @@ class Source:
         """
         metadata = self._asked(lambda: self._consumer.list_topics(self._topic, timeout=METADATA_TIMEOUT))
         topic = metadata.topics[self._topic]
+        if topic.error is not None and explain(topic.error) is not None:
+            raise_for(topic.error)
         if topic.error is not None:
             raise KafkaAway(f"topic {self._topic} is not there: make it with manage.py topics")
         self.cluster = metadata.cluster_id or ""
@@ -90,6 +100,7 @@ class Source:
     def take(self, *, limit: int, seconds: float) -> list[Delivered]:
         """Up to `limit` records, as soon as there is one; waits so long for the first. Raises as `open`."""
         first = self._consumer.poll(seconds)
+        self._raise_refusal()
         if first is None:
             return []
         messages = [first, *self._consumer.consume(limit - 1, 0)]
@@ -103,6 +114,27 @@ class Source:
             log.info("kafka is back", topic=self._topic)
             self._told_of_trouble_at = None
         return found
+
+    def take_assigned(self) -> dict[int, int]:
+        """The group's offsets on the partitions that have become ours since the last call. Raises as `open`."""
+        if not self._assigned:
+            return {}
+        places = [TopicPartition(self._topic, number) for number in self._assigned]
+        committed = self._asked(lambda: self._consumer.committed(places, timeout=COORDINATOR_TIMEOUT))
+        self._assigned.clear()
+        return {one.partition: one.offset for one in committed if one.offset >= 0}
+
+    def first_offsets(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The first record of each partition that Kafka still has. Raises as `open`."""
+        return {number: self._watermarks(number)[0] for number in partitions}
+
+    def begin_again(self, offsets: Mapping[int, int], *, why: str) -> NoReturn:
+        """Set the group back to these offsets, by partition, for whoever joins next. Raises `KafkaAway`: join again."""
+        places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+        if places:
+            # As a member, since nobody else may commit while there are members.
+            self._asked(lambda: self._consumer.commit(offsets=places, asynchronous=False))
+        raise KafkaAway(why)
 
     def still_owned(self, records: Iterable[Delivered]) -> list[Delivered]:
         """Those of partitions that are still ours; the others are another member's by now."""
@@ -129,6 +161,7 @@ class Source:
             self._consumer.pause(self._consumer.assignment())
             self._paused = True
             message = self._consumer.poll(min(left, 0.5))
+            self._raise_refusal()
             if message is None:
                 continue
             if (error := message.error()) is not None:
@@ -160,9 +193,15 @@ class Source:
 
     def _commit_start(self, partitions: list[TopicPartition], *, latest: bool) -> None:
         for one in partitions:
-            low, high = self._asked(lambda one=one: self._consumer.get_watermark_offsets(one, timeout=METADATA_TIMEOUT))
+            low, high = self._watermarks(one.partition)
             one.offset = high if latest else low
+        self._before_start({one.partition: one.offset for one in partitions})
         self._asked(lambda: self._consumer.commit(offsets=partitions, asynchronous=False))
+
+    def _watermarks(self, partition: int) -> tuple[int, int]:
+        place = TopicPartition(self._topic, partition)
+        low, high = self._asked(lambda: self._consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT))
+        return low, high
 
     def _asked(self, question: Any) -> Any:
         try:
@@ -172,20 +211,30 @@ class Source:
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._owned |= {one.partition for one in partitions}
+        self._assigned |= {one.partition for one in partitions}
         log.info("partitions assigned", count=len(partitions))
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._owned -= {one.partition for one in partitions}
+        self._assigned -= {one.partition for one in partitions}
         log.info("partitions revoked", count=len(partitions))
 
     def _on_error(self, error: KafkaError) -> None:
         # Before that, `open` raises what there is to say.
         if not self._joined:
             return
+        if explain(error) is not None:
+            self._refusal = error
+            return
         now = time.monotonic()
         if self._told_of_trouble_at is None or now > self._told_of_trouble_at + TELL_AGAIN_AFTER:
             log.warning("kafka is in trouble, waiting for it", error=error.name(), setting="KAFKA_BROKER")
             self._told_of_trouble_at = now
+
+    def _raise_refusal(self) -> None:
+        """Our login or certificate is refused now: the check before the next session says which, and what to do."""
+        if self._refusal is not None:
+            raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} refuses a new connection ({self._refusal.name()})")
 
     def _judge_error(self, error: KafkaError, *, partition: int) -> None:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):

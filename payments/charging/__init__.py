@@ -1,24 +1,33 @@
 """The state machine of a payment: the only place where money state changes.
 
-In the order a payment meets them: `claim` (take what is due), `steps` (what to ask Stripe, and when), `run`
-(many payments side by side), `settle` (record an outcome), `retry` (try a failed payment again), `pause` (stand still),
-`close` (nothing more can be taken).
+In the order a payment meets them: `due` (what waits, and who first), `turns` (wait for tokens), `claim` (take what
+is due), `steps` (what to ask Stripe, and when), `run` (many payments side by side), `settle` (record an outcome),
+`retry` (try a failed payment again), `pause` (stand still), `close` (nothing more can be taken), `adoption` (bind
+again what a restored database has forgotten).
 """
 
+from payments.charging.adoption import NotAdopted, adopt
 from payments.charging.claim import Claim, claim
 from payments.charging.close import NotClosed, close, reissue
-from payments.charging.pause import is_paused, pause, probe, resume
+from payments.charging.due import find_due
+from payments.charging.pause import heed, is_paused, pause, probe, resume
 from payments.charging.retry import NotReplayable, replay, request_attempt
 from payments.charging.run import charge
 from payments.charging.settle import settle
+from payments.charging.turns import Pace
 
 __all__ = [
     "Claim",
+    "NotAdopted",
     "NotClosed",
     "NotReplayable",
+    "Pace",
+    "adopt",
     "charge",
     "claim",
     "close",
+    "find_due",
+    "heed",
     "is_paused",
     "pause",
     "probe",

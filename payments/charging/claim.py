@@ -51,6 +51,7 @@ class Claim:
     intent: str | None
     intent_customer: str
     account: str
+    was_processing: bool
 
 
 def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
@@ -60,7 +61,7 @@ def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
             Payment.objects.select_for_update(skip_locked=True)
             .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now), id__in=payment_ids)
             .filter(due_at__lte=now, closed_at__isnull=True)
-            .order_by("due_at")
+            .order_by("due_at", "id")
         )
         if not payments or is_paused():
             return []
@@ -168,4 +169,5 @@ def _claimed(payment: Payment, attempt: Attempt, *, lease_until: datetime) -> Cl
         intent=payment.intent_id,
         intent_customer=payment.intent_customer,
         account=payment.account_id,
+        was_processing=attempt.state == Attempt.State.PROCESSING,
     )

@@ -7,17 +7,22 @@ outage of Stripe, when asking only makes customers wait. A probe ends the last t
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
-from django.db import connection
 
-from payments.answers import Misconfigured, Unknown
+from payments import limits
+from payments.answers import Misconfigured, Reply, Unknown
 from payments.gateway import Gateway
-from payments.models import Pause
+from payments.limits import Endpoint
+from payments.models import Attempt, Pause, Payment
 
 log = structlog.get_logger(__name__)
 
 # Often enough that whoever mends the key sees it work, and that an outage's end is used; no more.
 PROBE_EVERY = timedelta(seconds=15)
+
+OUTAGE = f"Stripe gave no answer {limits.FAILURES_TO_OPEN} times in a row: it is asked until it does"
+
+# A 429 about one object that somebody else is changing just now; it says nothing of our pace.
+LOCK_TIMEOUT = "lock_timeout"
 
 
 def is_paused() -> bool:
@@ -43,6 +48,15 @@ def resume(*, cause: str, who: str, now: datetime) -> bool:
     return bool(ended)
 
 
+def heed(*, endpoint: Endpoint, reply: Reply, now: datetime) -> None:
+    """What an answer says beyond what was asked: after a 429 all go slower, after many failures in a row all wait."""
+    failed = isinstance(reply, Unknown) and reply.servers_fault
+    if isinstance(reply, Unknown) and reply.http_status == 429 and reply.why != LOCK_TIMEOUT:
+        limits.slow_down(endpoint=endpoint)
+    if limits.breaker.note(endpoint=endpoint, failed=failed):
+        pause(cause=Pause.Cause.OUTAGE, reason=OUTAGE, who="breaker", now=now)
+
+
 def probe(*, gateway: Gateway, now: datetime) -> None:
     """Where Stripe has paused charging, ask it from time to time whether that is over."""
     causes = (Pause.Cause.KEY, Pause.Cause.OUTAGE)
@@ -58,16 +72,5 @@ def probe(*, gateway: Gateway, now: datetime) -> None:
 
 
 def _look_at_unknowns(*, now: datetime) -> None:
-    """After an outage every unknown outcome is due, oldest first, spread out at the rate that Stripe allows."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE payments_payment SET due_at = LEAST(due_at, %s + position / %s * interval '1 second')
-            FROM (
-                SELECT payment_id, row_number() OVER (ORDER BY created_at) AS position
-                FROM payments_attempt WHERE state = 'unknown'
-            ) AS unknown
-            WHERE payments_payment.id = payment_id AND status = 'pending'
-            """,
-            [now, float(settings.STRIPE_RATE_LIMIT)],
-        )
+    """After an outage every unknown outcome is due, before all else (`find_due`); the rate limit spreads them."""
+    Payment.objects.filter(status=Payment.Status.PENDING, attempts__state=Attempt.State.UNKNOWN).update(due_at=now)

@@ -2,14 +2,15 @@
 
 One payment's trouble must never touch its neighbours: each is settled as soon as its own answer is there, a
 call that never ends is given up by its own deadline, and an unexpected error is raised only after the others
-have come to rest.
+have come to rest. Nobody waits for the slowest either: whose turn comes later begins beside those under way.
 """
 
 import functools
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,78 +18,163 @@ import structlog
 from payments import limits
 from payments.answers import Reply, Unknown
 from payments.charging.claim import Claim, claim
-from payments.charging.pause import pause
-from payments.charging.steps import Clock, Steps, steps
+from payments.charging.pause import heed
+from payments.charging.steps import Call, Clock, Steps, steps
+from payments.charging.turns import Pace, Turns, connections, plan
 from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Gateway
-from payments.models import Pause
+from payments.limits import Endpoint, Wish
 
 log = structlog.get_logger(__name__)
 
 # The read time-out counts from one byte to the next; this one counts from the start.
 CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
 
-
-OUTAGE = f"Stripe gave no answer {limits.FAILURES_TO_OPEN} times in a row: it is asked until it does"
+# A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
+LONGEST_WAIT_UNPLANNED = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Running:
+class _Begun:
+    """A payment under way. `tokens`: what it may call without asking; None: whatever it likes."""
+
     claim: Claim
     steps: Steps
+    tokens: set[Endpoint] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    begun: _Begun
+    endpoint: Endpoint
     deadline: datetime
 
 
-def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock) -> int:
+def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, pace: Pace | None = None) -> int:
     """Claim what is due of these payments and bring each as far as it goes. Returns how many were claimed.
 
-    Raises an `ExceptionGroup` after all have come to rest, if something unexpected happened to some of them;
-    those keep their lease and are found by the sweep.
+    With a `pace`, payments wait for the tokens of the rate limit, and what is still waiting when its patience ends
+    is left as it is; without one, all go at once. Raises an `ExceptionGroup` after all have come to rest, if
+    something unexpected happened to some of them; those keep their lease and are found by the sweep.
     """
-    claims = claim(payment_ids=payment_ids, now=clock())
-    troubles: list[Exception] = []
-    running: dict[Future[Reply], _Running] = {}
+    run = _Run(gateway=gateway, clock=clock)
+    if pace is None:
+        run.begin(claim(payment_ids=payment_ids, now=clock()), wishes=None)
+        return run.rest(None)
+    wishes = plan(payment_ids=payment_ids, live=pace.live, knows_account=bool(gateway.account), now=clock())
+    try:
+        return run.rest(Turns(waiting=wishes, pace=pace))
+    finally:
+        connections.free(run.connections)
 
-    def advance(claimed: Claim, its_steps: Steps, answer: Reply | None) -> None:
+
+@dataclass(kw_only=True)
+class _Run:
+    """One message under way."""
+
+    gateway: Gateway
+    clock: Clock
+    asked: dict["Future[Reply]", _Asked] = field(default_factory=dict)
+    troubles: list[Exception] = field(default_factory=list)
+    claimed: int = 0
+    connections: int = 0
+
+    def rest(self, turns: Turns | None) -> int:
+        """Until all who had their turn have come to rest. Returns how many were claimed."""
+        while self.asked or (turns and turns.is_waiting):
+            if turns and turns.is_time:
+                self._let(turns)
+            self._hear(at_most=turns.seconds if turns else None)
+        if self.troubles:
+            raise ExceptionGroup("payments were interrupted", self.troubles)
+        return self.claimed
+
+    def begin(self, claims: Sequence[Claim], *, wishes: Mapping[uuid.UUID, Wish] | None) -> None:
+        """Ask the first question of each."""
+        self.claimed += len(claims)
+        for one in claims:
+            its_steps = steps(claim=one, gateway=self.gateway, clock=self.clock)
+            tokens = None if wishes is None else set(wishes[one.payment].calls)
+            self._advance(_Begun(claim=one, steps=its_steps, tokens=tokens), None)
+
+    def _let(self, turns: Turns) -> None:
+        """Claim those whose turn it is. What can't be claimed gives its tokens back."""
+        wishes = turns.take()
+        self.connections += len(wishes)
+        claims: list[Claim] = []
         try:
-            call = next(its_steps) if answer is None else its_steps.send(answer)
-        except StopIteration:
-            return
-        except Exception as trouble:  # noqa: BLE001 - raised below, after its neighbours
-            log.error("payment interrupted", payment=str(claimed.payment), error=type(trouble).__name__)
-            troubles.append(trouble)
-            return
-        deadline = clock() + CALL_DEADLINE
-        if deadline > claimed.lease_until:
-            # Somebody else may take it over while we wait; whoever does goes on from the row.
-            log.warning("lease too short for another call", payment=str(claimed.payment))
-            its_steps.close()
-            return
-        running[_threads().submit(call)] = _Running(claim=claimed, steps=its_steps, deadline=deadline)
+            claims = claim(payment_ids=list(wishes), now=self.clock()) if wishes else []
+        except Exception as trouble:  # noqa: BLE001 - raised when those under way have come to rest
+            self.troubles.append(trouble)
+            turns.stop()
+        unclaimed = wishes.keys() - {one.payment for one in claims}
+        if unclaimed:
+            limits.give_back(calls=[call for one in unclaimed for call in wishes[one].calls])
+            self._free(len(unclaimed))
+        self.begin(claims, wishes=wishes)
 
-    for claimed in claims:
-        advance(claimed, steps(claim=claimed, gateway=gateway, clock=clock), None)
-    while running:
-        for future in _ended(running, clock):
-            ended = running.pop(future)
+    def _hear(self, *, at_most: float | None) -> None:
+        """Wait for the next answers or deadlines, or for so many seconds, and take each payment a step further."""
+        if not self.asked:
+            time.sleep(at_most or 0.0)
+        for future in self._ended(at_most) if self.asked else ():
+            ended = self.asked.pop(future)
             # A call that hasn't begun is taken back; one that is under way may still be carried out.
             gave_up = not future.done()
             future.cancel()
             answer = Unknown(why="deadline") if gave_up else future.result()
-            if limits.breaker.note(failed=isinstance(answer, Unknown) and answer.servers_fault):
-                pause(cause=Pause.Cause.OUTAGE, reason=OUTAGE, who="breaker", now=clock())
-            advance(ended.claim, ended.steps, answer)
-    if troubles:
-        raise ExceptionGroup("payments were interrupted", troubles)
-    return len(claims)
+            heed(endpoint=ended.endpoint, reply=answer, now=self.clock())
+            self._advance(ended.begun, answer)
+
+    def _ended(self, at_most: float | None) -> Iterator["Future[Reply]"]:
+        nearest = min(one.deadline for one in self.asked.values())
+        seconds = max(0.0, (nearest - self.clock()).total_seconds())
+        timeout = seconds if at_most is None else min(seconds, at_most)
+        done, _ = wait(self.asked, timeout=timeout, return_when=FIRST_COMPLETED)
+        yield from done
+        now = self.clock()
+        yield from [future for future, one in self.asked.items() if one.deadline <= now and future not in done]
+
+    def _advance(self, begun: _Begun, answer: Reply | None) -> None:
+        try:
+            call = next(begun.steps) if answer is None else begun.steps.send(answer)
+        except StopIteration:
+            return self._leave(begun)
+        except Exception as trouble:  # noqa: BLE001 - raised below, after its neighbours
+            log.error("payment interrupted", payment=str(begun.claim.payment), error=type(trouble).__name__)
+            self.troubles.append(trouble)
+            return self._leave(begun)
+        deadline = self.clock() + CALL_DEADLINE
+        if deadline > begun.claim.lease_until:
+            # Somebody else may take it over while we wait; whoever does goes on from the row.
+            log.warning("lease too short for another call", payment=str(begun.claim.payment))
+            begun.steps.close()
+            return self._leave(begun)
+        asked = _Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
+        self.asked[_threads().submit(_with_token(call, begun.tokens))] = asked
+        return None
+
+    def _leave(self, begun: _Begun) -> None:
+        if begun.tokens is not None:
+            self._free(1)
+
+    def _free(self, count: int) -> None:
+        self.connections -= count
+        connections.free(count)
 
 
-def _ended(running: dict[Future[Reply], _Running], clock: Clock) -> Iterator[Future[Reply]]:
-    """Wait for the next answers or deadlines."""
-    nearest = min(one.deadline for one in running.values())
-    done, _ = wait(running, timeout=max(0.0, (nearest - clock()).total_seconds()), return_when=FIRST_COMPLETED)
-    yield from done
-    now = clock()
-    yield from [future for future, one in running.items() if one.deadline <= now and future not in done]
+def _with_token(call: Call, tokens: set[Endpoint] | None) -> Call:
+    """The call itself where its token was taken before the claim; else one that takes its token first."""
+    if tokens is None:
+        return call
+    if call.endpoint in tokens:
+        tokens.remove(call.endpoint)
+        return call
+
+    def wait_and_ask() -> Reply:
+        time.sleep(min(limits.reserve(endpoint=call.endpoint), LONGEST_WAIT_UNPLANNED))
+        return call()
+
+    return Call(call.endpoint, wait_and_ask)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
 from payments import declines, outbox, retry_policy
@@ -32,7 +33,8 @@ def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update(of=("self",)).get(attempts=attempt_id)
-        attempt = Attempt.objects.get(id=attempt_id)  # read after the lock, which covers it
+        # Locked too: a worker that is about to confirm writes into it without the payment's lock.
+        attempt = Attempt.objects.select_for_update().get(id=attempt_id)
         before = (payment.status, attempt.state)
         payment.lease_until, payment.deliveries = None, 0
         attempt.request_id = answer.request or attempt.request_id
@@ -51,7 +53,7 @@ def close_unbound(*, payment: Payment, attempt: Attempt, now: datetime, who: str
     """Close a payment that no PaymentIntent is bound to, so that none can be. The caller holds its row lock."""
     settling = _Settling(payment, attempt, now, who, reason)
     settling.closed()
-    attempt.save()
+    settling.attempt.save()
     payment.save()
 
 
@@ -76,8 +78,8 @@ class _Settling:
 
     def _arrow(self, answer: Answer) -> None:
         match answer:
-            case Seen(intent=intent):
-                self._seen(intent)
+            case Seen(intent=intent, refusal=refusal):
+                self._seen(intent, refusal)
             case Declined():
                 self._declined(answer)
             case Rejected():
@@ -89,7 +91,7 @@ class _Settling:
             case _:
                 assert_never(answer)
 
-    def _seen(self, intent: Intent) -> None:
+    def _seen(self, intent: Intent, refusal: Declined | None) -> None:
         match intent.status:
             case "succeeded":
                 self._succeeded(intent)
@@ -99,9 +101,12 @@ class _Settling:
                 self._still_failed()
             case "processing":
                 self._processing()
-            case "requires_action":
+            case "requires_action" if self.attempt.state in Attempt.OPEN:
                 meaning = declines.BY_CODE["authentication_required"]
                 self._failed(Attempt.State.ACTION_REQUIRED, meaning, "authentication_required")
+            case "requires_payment_method" if refusal and self.attempt.state == Attempt.State.PROCESSING:
+                # Its confirm was carried out, as Stripe was seen at it; and now that is over.
+                self._declined(refusal)
             case status:
                 # 200 is not success. Nor is it a decline: a confirm may still be on its way.
                 self._unknown(status)
@@ -134,9 +139,17 @@ class _Settling:
         if payment.status == Payment.Status.FAILED:
             self._to(Payment.Status.FAILED, why=f"closed: {self.reason or 'canceled at Stripe'}")
         else:
+            self._take_open_attempt()
             meaning = declines.Meaning(fault="us", kind="hard", text=declines.OUR_FAULT)
             self._failed(Attempt.State.REJECTED, meaning, "canceled")
         payment.due_at = payment.retry_at = None
+
+    def _take_open_attempt(self) -> None:
+        """A look that was slow may be of an earlier attempt: what ends the payment ends the one under way."""
+        under_way = self.payment.attempts.select_for_update().filter(state__in=Attempt.OPEN)
+        if self.attempt.state not in Attempt.OPEN and (found := under_way.first()):
+            found.request_id = self.attempt.request_id
+            self.attempt = found
 
     def _declined(self, answer: Declined) -> None:
         if self.attempt.state not in Attempt.OPEN:
@@ -171,7 +184,9 @@ class _Settling:
         log.error("stripe refuses our key", http_status=answer.http_status, code=answer.code)
         what = "Stripe does not have its PaymentIntent" if answer.http_status == 404 else "Stripe refuses our key"
         reason = f"{what} ({answer.http_status}): check STRIPE_SECRET_KEY"
-        self.payment.attention = reason
+        # Whoever stood still may bring this late: what is settled meanwhile needs nobody for it.
+        if self.payment.status == Payment.Status.PENDING or answer.http_status == 404:
+            self.payment.attention = reason
         if answer.everyones:
             pause(cause=Pause.Cause.KEY, reason=reason, who=self.who, now=self.now)
         if self.payment.due_at:
@@ -180,7 +195,7 @@ class _Settling:
     def _unknown(self, why: str, *, key_is_spent: bool = False) -> None:
         payment, attempt = self.payment, self.attempt
         if attempt.state not in Attempt.OPEN:
-            if payment.due_at:
+            if payment.status == Payment.Status.FAILED and payment.due_at:
                 # A look at a failed payment that saw nothing doesn't count as one.
                 payment.due_at = _earlier(self.now + retry_policy.FAILED_LOOKS[0], payment.retry_at)
             return
@@ -192,6 +207,7 @@ class _Settling:
         if attempt.state != Attempt.State.UNKNOWN:
             attempt.state = Attempt.State.UNKNOWN
             self._to(Payment.Status.PENDING, why="outcome unknown: " + why)
+            self._tell_pending()
 
     def _processing(self) -> None:
         if self.attempt.state not in Attempt.OPEN:
@@ -202,6 +218,7 @@ class _Settling:
         if self.attempt.state != Attempt.State.PROCESSING:
             self.attempt.state = Attempt.State.PROCESSING
             self._to(Payment.Status.PENDING, why="Stripe is processing it")
+            self._tell_pending()
 
     def _show_if_slow(self, why: str) -> None:
         """P5: what won't be settled in time is shown to a person by the last look before."""
@@ -213,6 +230,11 @@ class _Settling:
         """A look at a failed payment that found nothing new; the next one is further away, the last the last."""
         payment = self.payment
         if payment.status != Payment.Status.FAILED or payment.due_at is None:
+            return
+        first = payment.settled_at + retry_policy.FAILED_LOOKS[0] if payment.settled_at else self.now
+        if payment.looks == 0 and self.now < first:
+            # Before the first look of all: a hint made it due, and takes none of the schedule's looks away.
+            payment.due_at = _earlier(first, payment.retry_at)
             return
         payment.looks += 1
         pause = retry_policy.pause_after_failed_look(payment.looks)
@@ -265,6 +287,14 @@ class _Settling:
             evidence={"request": attempt.request_id, "intent": payment.intent_id} | evidence,
         )  # fmt: skip
         payment.status = status
+
+    def _tell_pending(self) -> None:
+        """Once per attempt that somebody asked for, and only where somebody wants to know."""
+        if not settings.NOTIFY_PENDING or self.attempt.asked_by == SCHEDULE:
+            return
+        times = self.attempt.history.filter(attempt_state__in=(Attempt.State.UNKNOWN, Attempt.State.PROCESSING))
+        if times.count() == 1:
+            self._tell(f"pending/{self.attempt.number}")
 
     def _tell(self, transition: str) -> None:
         outbox.tell(payment=self.payment, attempt=self.attempt.number, transition=transition, now=self.now)

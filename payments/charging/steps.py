@@ -8,7 +8,7 @@ Never twice rests on this order: create (takes nothing) → bind (commit) → co
 
 import uuid
 from collections.abc import Callable, Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -17,10 +17,23 @@ from payments.answers import Account, Answer, Intent, Misconfigured, Owner, Reje
 from payments.charging.claim import Claim, Step, new_key
 from payments.charging.settle import settle
 from payments.gateway import CreateIntent, Gateway
+from payments.limits import Endpoint
 from payments.models import Attempt, Payment
 from payments.retry_policy import KEY_LIFETIME
 
-Call = Callable[[], Reply]
+
+@dataclass(frozen=True)
+class Call:
+    """One call to Stripe, and whose rate limit it counts for."""
+
+    endpoint: Endpoint
+    ask: Callable[[], Reply]
+
+    def __call__(self) -> Reply:
+        """Make it. Blocks, and raises nothing that depends on the answer."""
+        return self.ask()
+
+
 Clock = Callable[[], datetime]
 Steps = Generator[Call, Reply, None]
 
@@ -37,13 +50,13 @@ def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         case Step.RESOLVE:
             yield from _resolve(claim, gateway, clock)
         case Step.LOOK:
-            answer = yield lambda: gateway.retrieve(intent=claim.intent or "")
+            answer = yield Call(Endpoint.RETRIEVE, lambda: gateway.retrieve(intent=claim.intent or ""))
             yield from _finish(claim, answer, gateway, clock)
 
 
 def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     if claim.customer is None:
-        owner = yield lambda: gateway.owner_of(payment_method=claim.payment_method)
+        owner = yield Call(Endpoint.PAYMENT_METHOD, lambda: gateway.owner_of(payment_method=claim.payment_method))
         if not isinstance(owner, Owner):
             return (yield from _finish(claim, owner, gateway, clock, about_intent=False))
         claim = replace(claim, customer=owner.customer)
@@ -52,21 +65,24 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
             customer=owner.customer
         )
     if claim.intent is None:
-        made = yield lambda: gateway.create(wish=_wish(claim), key=f"create-{uuid.uuid4()}")
+        made = yield Call(Endpoint.CREATE, lambda: gateway.create(wish=_wish(claim), key=f"create-{uuid.uuid4()}"))
         if not isinstance(made, Seen):
             return (yield from _finish(claim, made, gateway, clock))
         if not gateway.account:
-            yield gateway.ask_account
+            yield Call(Endpoint.ACCOUNT, gateway.ask_account)
         bound = bind(claim=claim, made=made.intent, account=gateway.account, now=clock())
         if bound != made.intent.id:
             # Somebody else bound another one, or the payment was closed: ours must never be confirmed.
-            yield lambda: gateway.cancel(intent=made.intent.id)
+            yield Call(Endpoint.CANCEL, lambda: gateway.cancel(intent=made.intent.id))
         if bound is None:
             return None
         claim = replace(claim, intent=bound, intent_customer=claim.customer or "")
     if claim.customer and claim.intent_customer != claim.customer:
         # Another attempt, with a method of another customer than the intent was made for.
-        moved = yield lambda: gateway.set_customer(intent=claim.intent or "", customer=claim.customer or "")
+        moved = yield Call(
+            Endpoint.UPDATE,
+            lambda: gateway.set_customer(intent=claim.intent or "", customer=claim.customer or ""),
+        )
         if not isinstance(moved, Seen):
             return (yield from _finish(claim, moved, gateway, clock))
         Payment.objects.filter(id=claim.payment, intent_id=claim.intent).update(intent_customer=claim.customer)
@@ -74,8 +90,8 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
 
 
 def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
-    seen = yield lambda: gateway.retrieve(intent=claim.intent or "")
-    if isinstance(seen, Seen) and seen.intent.status in NOT_PROVEN:
+    seen = yield Call(Endpoint.RETRIEVE, lambda: gateway.retrieve(intent=claim.intent or ""))
+    if isinstance(seen, Seen) and seen.intent.status in NOT_PROVEN and not (claim.was_processing and seen.refusal):
         # From the top: it may have been interrupted before it knew the customer, or moved the intent there.
         yield from _charge(claim, gateway, clock)
     else:
@@ -88,15 +104,18 @@ def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     if attempt.state not in Attempt.OPEN:
         return
     if attempt.key_is_spent or clock() - (attempt.key_made_at or clock()) > KEY_LIFETIME:
-        # By compare and set: of two workers that see it spent, both must send the same new one.
-        Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key).update(
+        # By compare and set: of two workers that see it spent, both must send the same new one, and an attempt that
+        # somebody has settled meanwhile keeps the one that it ended with.
+        Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key, state__in=Attempt.OPEN).update(
             idempotency_key=new_key(), key_made_at=clock(), key_is_spent=False
         )
         attempt.refresh_from_db()
+        if attempt.state not in Attempt.OPEN:
+            return
     if attempt.sent_at is None:
         Attempt.objects.filter(id=attempt.id, sent_at__isnull=True).update(sent_at=clock())
     key, request = attempt.idempotency_key, attempt.request
-    answer = yield lambda: gateway.confirm(intent=claim.intent or "", request=request, key=key)
+    answer = yield Call(Endpoint.CONFIRM, lambda: gateway.confirm(intent=claim.intent or "", request=request, key=key))
     yield from _finish(claim, answer, gateway, clock)
 
 
@@ -128,10 +147,10 @@ def _wish(claim: Claim) -> CreateIntent:
 def _finish(claim: Claim, reply: Reply, gateway: Gateway, clock: Clock, *, about_intent: bool = True) -> Steps:
     """Settle what the last call said; before our key is blamed for everyone, ask whether it is everyone's trouble."""
     if isinstance(reply, Misconfigured) and reply.http_status == 403:
-        probed = yield gateway.probe
+        probed = yield Call(Endpoint.LIST, gateway.probe)
         reply = replace(reply, everyones=isinstance(probed, Misconfigured))
     elif isinstance(reply, Rejected) and reply.missing and claim.intent and about_intent:
-        asked = yield gateway.ask_account
+        asked = yield Call(Endpoint.ACCOUNT, gateway.ask_account)
         elsewhere = isinstance(asked, Account) and asked.id != claim.account
         reply = Misconfigured(http_status=404, everyones=elsewhere, code=reply.code, request=reply.request)
     if isinstance(reply, Answer):

@@ -1,0 +1,124 @@
+"""Adopt: after a restore, tie a payment again to the PaymentIntent that the database has forgotten.
+
+P1: until then the payment looks as if nothing had been asked of Stripe. What Stripe says of the intent is settled
+before anything can be confirmed again. A card that was declined there is not tried once more: whoever asked for
+that was told so before the restore, and is told again under the same id.
+"""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from payments.answers import Declined, ListedIntent, Seen
+from payments.charging.claim import confirm_request, new_key
+from payments.charging.integrity import find_mismatch
+from payments.charging.settle import settle
+from payments.models import Attempt, Payment, Transition
+
+log = structlog.get_logger(__name__)
+
+# What an intent shows that nothing was taken with, though it may have been tried.
+NOT_PAID = ("requires_payment_method", "requires_confirmation")
+
+WHO = "adoption"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotAdopted:
+    """Why a PaymentIntent and its payment don't come together. `passes`: by itself, so try again soon."""
+
+    text: str
+    passes: bool = False
+
+
+def adopt(*, payment_id: uuid.UUID, found: ListedIntent, account: str, now: datetime) -> NotAdopted | None:
+    """Bind a payment to its intent, if it isn't, and settle what was forgotten of it. Returns why not, or None.
+
+    Repeats do no harm. `found` must have been read while nothing could be charged. Raises `Payment.DoesNotExist`.
+    """
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().get(id=payment_id)
+        refusal = _refusal(payment, found, now)
+        if refusal:
+            return refusal
+        if payment.intent_id is None:
+            _bind(payment, found, account, now)
+        answer = _forgotten(payment, found)
+        if answer is None:
+            return None
+        if isinstance(answer, Declined):
+            _use_up_method(payment, found.declined_method)
+        attempt = _attempt_for(payment, found, now)
+    settle(attempt_id=attempt.id, answer=answer, now=now, who=WHO)
+    return None
+
+
+def _refusal(payment: Payment, found: ListedIntent, now: datetime) -> NotAdopted | None:
+    if payment.intent_id not in (None, found.intent.id):
+        return NotAdopted(text=f"it is bound to {payment.intent_id}")
+    if payment.closed_at:
+        return NotAdopted(text="it is closed")
+    if payment.lease_until and payment.lease_until > now:
+        return NotAdopted(text="a worker is at work on it", passes=True)
+    mismatch = find_mismatch(payment, found.intent)
+    return NotAdopted(text=mismatch) if mismatch else None
+
+
+def _bind(payment: Payment, found: ListedIntent, account: str, now: datetime) -> None:
+    payment.intent_id, payment.intent_customer = found.intent.id, found.customer
+    payment.account_id, payment.livemode = account, found.intent.livemode
+    payment.save(update_fields=["intent_id", "intent_customer", "account_id", "livemode"])
+    Transition.objects.create(
+        payment=payment, from_status=payment.status, to_status=payment.status, who=WHO,
+        why="bound again to the PaymentIntent that was made for it", evidence={"intent": found.intent.id}, at=now,
+    )  # fmt: skip
+    log.info("adopted", payment=str(payment.id), status=found.intent.status)
+
+
+def _forgotten(payment: Payment, found: ListedIntent) -> Seen | Declined | None:
+    """What Stripe says of it that our rows don't; None: nothing, or nothing was ever tried."""
+    if payment.status == Payment.Status.SUCCESS:
+        return None
+    if found.intent.status not in NOT_PAID:
+        return found.seen
+    refusal = found.seen.refusal
+    if payment.status != Payment.Status.PENDING or refusal is None or _is_known(payment, refusal):
+        return None
+    return replace(refusal, intent=found.intent)
+
+
+def _is_known(payment: Payment, refusal: Declined) -> bool:
+    """Whether one of our attempts has had this very answer."""
+    declined = payment.attempts.filter(state__in=(Attempt.State.DECLINED, Attempt.State.ACTION_REQUIRED))
+    if refusal.charge:
+        return declined.filter(charge_id=refusal.charge).exists()
+    return declined.filter(code=refusal.code, decline_code=refusal.decline_code).exists()
+
+
+def _use_up_method(payment: Payment, method: str) -> None:
+    """A method that came in while the first one was tried, and that was declined, too, isn't tried once more."""
+    if method and payment.next_payment_method == method:
+        payment.payment_method, payment.customer = method, payment.next_customer
+        payment.next_payment_method, payment.next_customer = "", None
+        payment.save(update_fields=["payment_method", "customer", "next_payment_method", "next_customer"])
+
+
+def _attempt_for(payment: Payment, found: ListedIntent, now: datetime) -> Attempt:
+    """The attempt that the answer is about: the latest, or one in the place of the forgotten one."""
+    latest = payment.attempts.order_by("-number").first()
+    if latest and (latest.state in Attempt.OPEN or payment.status == Payment.Status.FAILED):
+        return latest
+    method = found.declined_method or payment.payment_method
+    attempt = Attempt.objects.create(
+        payment=payment, number=latest.number + 1 if latest else 1, asked_by=payment.asked_by, payment_method=method,
+        request=confirm_request(payment_method=method), idempotency_key=new_key(), key_made_at=now, sent_at=now,
+        created_at=now,
+    )  # fmt: skip
+    Transition.objects.create(
+        payment=payment, attempt=attempt, from_status=payment.status, to_status=payment.status,
+        attempt_state=attempt.state, who=WHO, why="in the place of an attempt that was forgotten", at=now,
+    )  # fmt: skip
+    return attempt

@@ -1,0 +1,171 @@
+"""After a restore: payments are bound again to the PaymentIntents that were made for them, then charging goes on."""
+
+from typing import Any
+
+import pytest
+
+from billing_project.dev.simulator import Simulator
+from payments import charging
+from payments.gateway import Gateway
+from payments.models import Attempt, Pause
+from tests.integration.books import Books, breaks
+
+pytestmark = pytest.mark.django_db
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
+    """A database that has forgotten everything that happens at Stripe from now on, and knows it."""
+    settings.STRIPE_RATE_LIMIT = 10_000
+    found = Books(stripe=stripe, gateway=stripe_gateway)
+    charging.pause(cause=Pause.Cause.RESTORED, reason="restored", who="bridge", now=found.clock())
+    return found
+
+
+def test_a_success_is_bound_and_settled_at_once(books: Books) -> None:
+    """And told, under the id under which it was told before the restore; nobody is charged again."""
+    payment = books.take_in("a")
+    intent = books.forgotten(payment, "succeeded")
+    counts = books.adopt().counts
+    payment.refresh_from_db()
+    assert (payment.status, payment.intent_id, payment.account_id) == ("success", intent, "acct_simulator")
+    assert (payment.livemode, counts["adopted"], breaks()) == (False, 1, [])
+    assert payment.notifications.count() == 1
+    assert not charging.is_paused()
+    books.charge()
+    assert books.confirms() == 0, "a card was charged once more"
+
+
+def test_a_decline_is_settled_from_what_stripe_keeps_and_the_card_is_not_tried_again(books: Books) -> None:
+    """Whoever had it tried was told; a replay may try it again, and a later success is still found."""
+    payment = books.take_in("a", method="pm_card_chargeDeclined")
+    intent = books.stripe.control.add_foreign_payment(
+        amount=10_000, currency="kzt", status="requires_payment_method",
+        metadata={"payment_id": str(payment.id), "subscription_id": "a"},
+    )["id"]  # fmt: skip
+    books.gateway.confirm(
+        intent=intent, request={"payment_method": "pm_card_chargeDeclined", "off_session": True}, key="old"
+    )
+    asked = books.confirms()
+    books.adopt()
+    payment.refresh_from_db()
+    assert (payment.status, payment.code, payment.kind) == ("failed", "generic_decline", "soft")
+    attempt = Attempt.objects.get()
+    assert (attempt.number, attempt.state, attempt.charge_id[:3], bool(attempt.card)) == (1, "declined", "ch_", True)
+    assert payment.notifications.count() == 1
+    books.advance(hours=30)
+    books.charge()
+    assert books.confirms() == asked
+    books.adopt()
+    assert Attempt.objects.count() == 1
+
+
+@pytest.mark.parametrize(("there", "here"), [("processing", "pending"), ("requires_action", "failed")])
+def test_what_is_under_way_is_bound_and_settled_as_it_is(books: Books, there: str, here: str) -> None:
+    """It is asked about from then on, as ever."""
+    payment = books.take_in("a")
+    intent = books.forgotten(payment, there)
+    books.adopt()
+    payment.refresh_from_db()
+    assert (payment.status, payment.intent_id) == (here, intent)
+    books.stripe.control.resolve(payment_intent=intent, outcome="success")
+    books.advance(minutes=2)
+    books.charge()
+    payment.refresh_from_db()
+    assert payment.status == "success"
+    assert books.confirms() == 0, "a card was charged once more"
+
+
+def test_one_that_was_never_confirmed_is_bound_and_charged_with_it(books: Books) -> None:
+    """One PaymentIntent per payment, whatever was forgotten."""
+    payment = books.take_in("a")
+    intent = books.forgotten(payment, "requires_payment_method")
+    books.adopt()
+    books.charge()
+    payment.refresh_from_db()
+    assert (payment.status, payment.intent_id) == ("success", intent)
+    assert len(books.stripe.ledger.payment_intents_of("subscription_id", "a")) == 1
+
+
+def test_one_that_was_cancelled_closes_the_payment_as_staff_had_closed_it(books: Books) -> None:
+    """But not one that reconciliation has cancelled: that was never the payment's own."""
+    closed, other = books.take_in("a"), books.take_in("b")
+    books.forgotten(closed, "canceled")
+    abandoned = books.forgotten(other, "requires_payment_method")
+    books.gateway.cancel(intent=abandoned, reason="abandoned")
+    books.adopt()
+    closed.refresh_from_db()
+    other.refresh_from_db()
+    assert (closed.status, closed.closed_at is not None) == ("failed", True)
+    assert (other.status, other.intent_id) == ("pending", None)
+
+
+def test_a_pending_payment_whose_intent_is_older_than_the_window_is_looked_at(books: Books) -> None:
+    """A replay that was forgotten: declined once more, and told. The card isn't charged a third time."""
+    Pause.objects.update(ended_at=books.clock())
+    payment = books.take_in("a", method="pm_card_chargeDeclined")
+    books.charge()
+    books.advance(days=3)
+    assert charging.replay(payment_id=payment.id, who="aida", reason="", now=books.clock()) is None
+    payment.refresh_from_db()
+    books.gateway.confirm(
+        intent=str(payment.intent_id), key="forgotten",
+        request={"payment_method": "pm_card_chargeDeclinedLostCard", "off_session": True},
+    )  # fmt: skip
+    asked = books.confirms()
+    books.began_at = books.clock()
+    books.adopt()
+    payment.refresh_from_db()
+    assert (payment.status, payment.code, payment.attempts.count()) == ("failed", "lost_card", 2)
+    books.charge()
+    assert books.confirms() == asked
+
+
+def test_a_pending_payment_about_which_nothing_was_forgotten_is_tried(books: Books) -> None:
+    """Its last decline is known here: the replay was never sent."""
+    Pause.objects.update(ended_at=books.clock())
+    books.stripe.control.add_payment_method(id="pm_moody", behaviour=["pm_card_chargeDeclined", "success"])
+    payment = books.take_in("a", method="pm_moody")
+    books.charge()
+    books.advance(days=3)
+    assert charging.replay(payment_id=payment.id, who="aida", reason="", now=books.clock()) is None
+    books.adopt()
+    payment.refresh_from_db()
+    assert payment.status == "pending"
+    books.charge()
+    payment.refresh_from_db()
+    assert payment.status == "success"
+
+
+def test_a_method_that_came_meanwhile_and_was_declined_too_is_not_tried_again(books: Books) -> None:
+    """Two events, read again one after the other: the second method is kept for later, and was declined before."""
+    payment = books.take_in("a", method="pm_card_chargeDeclined")
+    books.advance(seconds=1)
+    books.stripe.control.add_payment_method(id="pm_second", decline_code="insufficient_funds")
+    books.take_in("a", method="pm_second")
+    payment.refresh_from_db()
+    assert payment.next_payment_method == "pm_second"
+    intent = books.forgotten(payment, "requires_payment_method")
+    for method in ("pm_card_chargeDeclined", "pm_second"):
+        books.gateway.confirm(intent=intent, request={"payment_method": method, "off_session": True}, key=method)
+    asked = books.confirms()
+    books.adopt()
+    books.charge()
+    payment.refresh_from_db()
+    assert (payment.status, payment.code, payment.payment_method) == ("failed", "insufficient_funds", "pm_second")
+    assert books.confirms() == asked
+
+
+def test_a_failed_payment_that_stripe_has_charged_since_is_paid(books: Books) -> None:
+    """Failed before the backup without a PaymentIntent; tried again, and paid, after it."""
+    payment = books.take_in("a", method="pm_nobody")
+    Pause.objects.update(ended_at=books.clock())
+    books.charge()
+    payment.refresh_from_db()
+    assert (payment.status, payment.intent_id) == ("failed", None)
+    intent = books.forgotten(payment, "succeeded")
+    books.adopt()
+    payment.refresh_from_db()
+    assert (payment.status, payment.intent_id) == ("success", intent)
