@@ -4,14 +4,23 @@ import uuid
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import F, Model
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from payments import money
-from payments.models import Attempt, InboxMessage, OutboxMessage, Payment, Transition, Webhook
+from payments.models import (
+    Attempt,
+    Break,
+    InboxMessage,
+    OutboxMessage,
+    Payment,
+    Reconciliation,
+    Transition,
+    Webhook,
+)
 
 _LABELS = {"success": "success", "pending": "warning", "failed": "danger"}
 
@@ -161,3 +170,31 @@ class WebhookAdmin(_ReadOnly, ModelAdmin):
         ("Stripe", {"fields": ("object_id", "intent_id", "account_id", "livemode", "facts")}),
         ("Times (UTC)", {"fields": ("received_at", "handled_at")}),
     )
+
+
+@admin.register(Break)
+class BreakAdmin(_ReadOnly, ModelAdmin):
+    """Where Stripe's books and ours differ: open ones first, the oldest at the top."""
+
+    list_display = ("kind", "intent_id", "payment", "reason", "found_at", "seen_at", "closed_at")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
+    search_fields = ("=intent_id", "=charge_id")
+    search_help_text = "PaymentIntent or charge, pi_… or ch_… – whole, not a part"
+    ordering = (F("closed_at").desc(nulls_first=True), "found_at")
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("id", "kind", "reason", "payment", "intent_id", "charge_id", "details")}),
+        ("Times (UTC)", {"fields": ("found_at", "seen_at", "closed_at")}),
+        ("Settled", {"fields": ("closed_by", "closed_why")}),
+    )
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(_ReadOnly, ModelAdmin):
+    """Which windows of time were compared with Stripe's books, and what came of it."""
+
+    list_display = ("__str__", "asked_by", "adopt", "began_at", "ended_at", "counts")
+    list_filter = ("adopt", "asked_by")
+    ordering = ("-id",)
+    show_full_result_count = False
+    fields = ("asked_by", "from_at", "until_at", "adopt", "cursor", "counts", "began_at", "ended_at")

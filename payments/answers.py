@@ -6,6 +6,9 @@ and a `Seen` intent prove anything; whatever isn't listed is `Unknown`.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +26,6 @@ class Intent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """200: the PaymentIntent as it is now. Not by itself a success."""
-
-    intent: Intent
-    request: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Declined:
     """402: a definite no of the card's issuer or network."""
 
@@ -42,6 +37,16 @@ class Declined:
     charge: str = ""
     card: str = ""  # Stripe's fingerprint of it: the same for every payment method of the same card
     intent: Intent | None = None
+    request: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """200: the PaymentIntent as it is now. Not by itself a success. `refusal`: what the last confirm that was carried
+    out ended with, if it was declined; whether that was ours, only the attempt can tell."""
+
+    intent: Intent
+    refusal: Declined | None = None
     request: str = ""
 
 
@@ -70,11 +75,12 @@ class Misconfigured:
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
     """Anything else: time-out, reset, 409, 429, 5xx, a body that can't be read. `key_is_spent`: Stripe may have
-    stored this answer under the idempotency key and would replay it."""
+    stored this answer under the idempotency key and would replay it. `replayed`: Stripe has just done so."""
 
     why: str
     http_status: int | None = None
     key_is_spent: bool = False
+    replayed: bool = False
     request: str = ""
 
     @property
@@ -101,5 +107,98 @@ class Account:
     id: str
 
 
-Reply = Owner | Account | bool | Answer
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """A charge as Stripe's books have it. `amount` (what was taken) and `refunded` in minor units; `payment` and
+    `subscription` are what our metadata says, empty on a charge that isn't ours."""
+
+    id: str
+    intent: str
+    status: str
+    amount: int
+    refunded: int
+    currency: str
+    livemode: bool
+    payment: str
+    subscription: str
+    created_at: datetime
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether nothing of it is left with us."""
+        return self.refunded >= self.amount
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedIntent:
+    """A PaymentIntent with its past, for whom nothing else tells. `declined_method`: what its last confirm was
+    declined with; `canceled_as`: the reason that Stripe was given."""
+
+    seen: Seen
+    subscription: str
+    customer: str
+    declined_method: str = ""
+    canceled_as: str = ""
+
+    @property
+    def intent(self) -> Intent:
+        """The PaymentIntent itself."""
+        return self.seen.intent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[T_co]):
+    """Part of one of Stripe's lists, newest first. `last`: the id after which the next part begins; empty: none."""
+
+    items: tuple[T_co, ...]
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeRefund:
+    """A refund as Stripe told it. `amount` in minor units, `currency` in upper case; `wish` and `payment` are our own
+    ids in its metadata, empty where somebody made it in Stripe's dashboard."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    intent: str
+    wish: str
+    payment: str
+    failure: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeDispute:
+    """A dispute as Stripe told it. `amount` in minor units, `currency` in upper case."""
+
+    id: str
+    status: str
+    reason: str
+    amount: int
+    currency: str
+    intent: str
+    charge: str
+    respond_by: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundSeen:
+    """200: the refund as it is now, or, where Stripe replays a stored answer, as it was then."""
+
+    refund: StripeRefund
+    request: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeSeen:
+    """200: the dispute as it is now."""
+
+    dispute: StripeDispute
+
+
+Reply = Owner | Account | RefundSeen | DisputeSeen | Page[StripeRefund] | bool | Answer
 """Whatever a call can end with."""

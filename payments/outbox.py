@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from payments import notifications
+from payments import money, notifications
 from payments.models import InboxMessage, OutboxMessage, Payment
 
 # PostgreSQL channel on which a waiting relay hears that there is something to do.
@@ -30,6 +31,12 @@ WAKE_INTERVAL = 0.005
 RELAY_LOCK = 7_243_001
 
 CE_TYPE = "payment.settled"
+
+# A letter is for reading, and must fit where its record did, headers included: in a megabyte. The inbox has more.
+MAX_LETTER = 256 * 1024
+MAX_LETTER_KEY = 4 * 1024
+MAX_LETTER_REASON = 1_000
+CE_TYPE_BACK = "payment.refunded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +61,33 @@ def tell(*, payment: Payment, attempt: int, transition: str, now: datetime) -> N
             "actionRequired": payment.kind == "action",
             "willRetryAt": notifications.iso(payment.retry_at) if payment.retry_at else None,
         }
+    _write(
+        payment=payment, transition=transition, metadata=metadata, now=now,
+        channel=OutboxMessage.Channel.NOTIFICATIONS, kind=CE_TYPE,
+    )  # fmt: skip
+
+
+def tell_back(*, payment: Payment, transition: str, metadata: dict[str, Any], now: datetime) -> None:
+    """Write that money went back, or is disputed, for those who keep accounts: on a topic of its own, if there is one,
+    as whoever reads `notification.paying` would thank again. Call as `tell`, with `payment.refunded` up to date."""
+    if not settings.KAFKA_TOPIC_REFUNDS:
+        return
+    metadata = {"refunded": in_price_unit(payment, payment.refunded)} | metadata
+    _write(
+        payment=payment, transition=transition, metadata=metadata, now=now,
+        channel=OutboxMessage.Channel.REFUNDS, kind=CE_TYPE_BACK,
+    )  # fmt: skip
+
+
+def in_price_unit(payment: Payment, amount: int) -> int | float:
+    """Minor units as the JSON number that this payment's price is told in, whatever PRICE_UNIT is now."""
+    unit: money.PriceUnit = "minor" if payment.price == payment.amount else "major"
+    return money.as_json_number(money.to_price(amount, currency=payment.currency, unit=unit))
+
+
+def _write(
+    *, payment: Payment, transition: str, metadata: dict[str, Any], channel: str, kind: str, now: datetime
+) -> None:
     message_id = notifications.notification_id(payment=payment.id, transition=transition)
     told = notifications.Told(
         payment=payment.id,
@@ -61,30 +95,30 @@ def tell(*, payment: Payment, attempt: int, transition: str, now: datetime) -> N
         user=payment.user_as_sent,
         price=payment.price,
         currency=payment.currency,
-        status="failed" if failed else "success",
+        status=cast("notifications.NotificationStatus", payment.status),
         transaction=payment.intent_id,
         created_at=payment.created_at,
         metadata=metadata,
     )
     OutboxMessage.objects.create(
         message_id=message_id,
-        channel=OutboxMessage.Channel.NOTIFICATIONS,
+        channel=channel,
         key=str(payment.id).encode(),
         value=notifications.body(told),
-        headers=notifications.headers(notification=message_id, kind=CE_TYPE, at=now, traceparent=payment.traceparent),
+        headers=notifications.headers(notification=message_id, kind=kind, at=now, traceparent=payment.traceparent),
         payment=payment,
         created_at=now,
     )
 
 
 def park(*, records: Sequence[InboxMessage], group: str, now: datetime) -> None:
-    """Write parked records to the dead-letter channel, in the transaction that parks them."""
+    """Write parked records to the dead-letter channel, in the transaction that parks them. What is longer is cut."""
     OutboxMessage.objects.bulk_create(
         OutboxMessage(
             message_id=str(uuid.uuid5(notifications.NAMESPACE, f"parked/{record.id}")),
             channel=OutboxMessage.Channel.DEAD_LETTERS,
-            key=record.key,
-            value=record.value,
+            key=record.key and bytes(record.key)[:MAX_LETTER_KEY],
+            value=record.value and bytes(record.value)[:MAX_LETTER],
             headers={
                 "original-topic": record.topic,
                 "original-partition": record.partition,
@@ -92,7 +126,7 @@ def park(*, records: Sequence[InboxMessage], group: str, now: datetime) -> None:
                 "original-timestamp": int(record.recorded_at.timestamp() * 1000),
                 "original-consumer-group": group,
                 "exception-fqcn": record.verdict,
-                "exception-message": record.reason,
+                "exception-message": record.reason[:MAX_LETTER_REASON],
             },
             record=record,
             created_at=now,

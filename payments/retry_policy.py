@@ -12,6 +12,13 @@ UNKNOWN_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 60, 120,
 # A failed payment is looked at again, as Stripe may complete late what it has refused or lost.
 FAILED_LOOKS = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 
+# A refund that the bank hasn't carried out yet: days, and a month at worst; Stripe tells by itself, too.
+PENDING_REFUND_LOOKS = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
+
+# A send whose answer was lost may still be on its way: for less than the two minutes that the look before the one
+# after so many has waited. Until then a refund is neither called refused, nor sent under another key.
+TRIES_IN_DOUBT = 4
+
 # An idempotency key may be forgotten after 24 h; the old one is given up an hour before that.
 KEY_LIFETIME = timedelta(hours=23)
 
@@ -46,6 +53,11 @@ def pause_after_unknown(tries: int) -> timedelta:
 def pause_after_failed_look(looks: int) -> timedelta | None:
     """How long until a failed payment is looked at again, `looks` looks after it failed; None: never again."""
     return FAILED_LOOKS[looks] if looks < len(FAILED_LOOKS) else None
+
+
+def pause_after_pending_refund(looks: int) -> timedelta:
+    """How long until a refund that the bank hasn't carried out is looked at again, after `looks` looks."""
+    return PENDING_REFUND_LOOKS[min(looks, len(PENDING_REFUND_LOOKS) - 1)]
 
 
 def pause_before_retry(*, kind: str, failures: int, schedule: Sequence[timedelta]) -> timedelta | None:

@@ -96,6 +96,8 @@ def judge(*, webhook: Webhook, now: datetime) -> uuid.UUID | None:
         _close(webhook, None, Webhook.Verdict.FOREIGN, now)
         return None
     news = news_of(type=webhook.type, status=str(webhook.facts.get("status", "")))
+    if news is News.PAID_BACK and not payment.closed_at:
+        return _keep_for_a_look(webhook, payment, now)
     verdict = _verdict(payment, payment.attempts.order_by("-number").first(), news)
     look = verdict == Webhook.Verdict.LOOK
     if (payment.lease_until and payment.lease_until > now) or (look and not _make_due(payment, now)):
@@ -108,7 +110,10 @@ def judge(*, webhook: Webhook, now: datetime) -> uuid.UUID | None:
 def catch_up(*, now: datetime) -> list[uuid.UUID]:
     """Judge those that had to wait and needn't any more, oldest first. Returns the payments to ring for."""
     taken = Payment.objects.filter(lease_until__gt=now, intent_id__isnull=False)
-    waiting = Webhook.objects.filter(handled_at__isnull=True).exclude(intent_id__in=taken.values("intent_id"))
+    undecided = Q(payment__isnull=True) | Q(payment__closed_at__isnull=False)  # the others wait for a look
+    waiting = Webhook.objects.filter(undecided, handled_at__isnull=True).exclude(
+        intent_id__in=taken.values("intent_id")
+    )
     looks = [judge(webhook=webhook, now=now) for webhook in waiting.order_by("id")[:BATCH]]
     return list(dict.fromkeys(look for look in looks if look))
 
@@ -118,6 +123,17 @@ def news_of(*, type: str, status: str) -> News:
     if type.startswith(_PAID_BACK):
         return News.PAID_BACK
     return _BY_STATUS.get(status) or _BY_TYPE.get(type, News.OTHER)
+
+
+def _keep_for_a_look(webhook: Webhook, payment: Payment, now: datetime) -> uuid.UUID | None:
+    """Money back: it stays open, with its payment, until `refunds.follow_up` has asked Stripe about it. A payment that
+    we don't know as paid yet has to be looked at first, as a charge."""
+    unpaid = payment.status != Payment.Status.SUCCESS
+    if unpaid and ((payment.lease_until and payment.lease_until > now) or not _make_due(payment, now)):
+        return None
+    Webhook.objects.filter(id=webhook.id, handled_at__isnull=True).update(payment=payment)
+    log.info("webhook kept for a look", record=webhook.event_id, kind=webhook.type, payment=str(payment.id))
+    return payment.id if unpaid else None
 
 
 def _verdict(payment: Payment, attempt: Attempt | None, news: News) -> str:
@@ -150,7 +166,7 @@ def _verdict_at_rest(payment: Payment, news: News) -> str:
     contradicts = news is News.CANCELED if paid else news in (News.PAID, News.PAID_BACK)
     if contradicts:
         log.error("webhook contradicts a payment", payment=str(payment.id), status=payment.status, kind=news.name)
-    return Webhook.Verdict.KEPT if contradicts or news is News.PAID_BACK else Webhook.Verdict.NOTHING_NEW
+    return Webhook.Verdict.KEPT if contradicts else Webhook.Verdict.NOTHING_NEW
 
 
 def _is_in_doubt(attempt: Attempt) -> bool:

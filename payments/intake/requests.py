@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+Headers = tuple[tuple[str, bytes | None], ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRequest:
@@ -38,7 +40,10 @@ class Rejection:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One record as it was delivered. `at` is its time, capped at receipt. `headers`: name and value."""
+    """One record as it was delivered. `at` is its time, capped at receipt. `headers`: name and value.
+
+    `value_hash`: SHA-256 of the value as it came, once the value here is another one.
+    """
 
     cluster: str
     topic: str
@@ -47,5 +52,6 @@ class Record:
     at: datetime
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
+    headers: Headers
     wish: PaymentRequest | Rejection
+    value_hash: bytes | None = None

@@ -4,10 +4,26 @@ The constraints are the last line of defence of the promises: code may be wrong,
 database still refuses a second open payment or a second open attempt. In the order an event meets them.
 """
 
-from payments.models.inbox import InboxMessage, Subscription
+from payments.models.inbox import InboxMessage, Position, Subscription
 from payments.models.outbox import OutboxMessage
 from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
+from payments.models.reconciliation import Break, Reconciliation
+from payments.models.refund import Dispute, Refund
 from payments.models.webhook import Webhook
 
-__all__ = ["Attempt", "InboxMessage", "OutboxMessage", "Pause", "Payment", "Subscription", "Transition", "Webhook"]
+__all__ = [
+    "Attempt",
+    "Break",
+    "Dispute",
+    "InboxMessage",
+    "OutboxMessage",
+    "Pause",
+    "Payment",
+    "Position",
+    "Reconciliation",
+    "Refund",
+    "Subscription",
+    "Transition",
+    "Webhook",
+]

@@ -1,4 +1,4 @@
-"""What came in: subscriptions and the records about them, with verdicts."""
+"""What came in: subscriptions, the records about them with verdicts, and how far the topics have been read."""
 
 from typing import ClassVar
 
@@ -24,7 +24,9 @@ class InboxMessage(models.Model):
         DUPLICATE = "duplicate"
         CONFLICT = "conflict"
         INVALID = "invalid"
+        DISMISSED = "dismissed"
 
+    # What waits for a person; another verdict takes its place when somebody has dealt with it.
     PARKED: ClassVar = (Verdict.CONFLICT, Verdict.INVALID)
 
     cluster = models.TextField()
@@ -33,7 +35,7 @@ class InboxMessage(models.Model):
     offset = models.BigIntegerField()
     value_hash = models.BinaryField(max_length=32, help_text="SHA-256 of the value")
     key = models.BinaryField(null=True)
-    value = models.BinaryField(null=True, help_text="None for a tombstone")
+    value = models.BinaryField(null=True, help_text="None for a tombstone; without card numbers")
     headers = models.JSONField(default=list, help_text="[[name, base64 of the value or null], …]")
     recorded_at = models.DateTimeField(help_text="the record's time, capped at receipt")
     received_at = models.DateTimeField()
@@ -43,6 +45,13 @@ class InboxMessage(models.Model):
     payment = models.ForeignKey("Payment", models.PROTECT, null=True, related_name="records")
     verdict = models.TextField(choices=Verdict.choices)
     reason = models.TextField(blank=True, default="", help_text="for a person: what is wrong and where")
+
+    # Of a parked record that somebody has dealt with; `reason` still says why it was parked.
+    replays = models.PositiveIntegerField(default=0, help_text="how often it was judged again")
+    corrected = models.BinaryField(null=True, help_text="what was judged then in place of the value")
+    handled_at = models.DateTimeField(null=True)
+    handled_by = models.TextField(blank=True, default="", help_text="who of the staff")
+    handled_why = models.TextField(blank=True, default="")
 
     class Meta:
         constraints = [
@@ -59,7 +68,7 @@ class InboxMessage(models.Model):
             ),
             models.CheckConstraint(
                 name="inbox_verdict",
-                condition=Q(verdict__in=["accepted", "duplicate", "conflict", "invalid"]),
+                condition=Q(verdict__in=["accepted", "duplicate", "conflict", "invalid", "dismissed"]),
             ),
             models.CheckConstraint(
                 name="inbox_accepted_has_payment", condition=~Q(verdict="accepted") | Q(payment__isnull=False)
@@ -68,11 +77,44 @@ class InboxMessage(models.Model):
                 name="inbox_parked_has_reason",
                 condition=~Q(verdict__in=["conflict", "invalid"]) | ~Q(reason=""),
             ),
+            # P2: nobody is rid of a parked record without a name and a reason.
+            models.CheckConstraint(
+                name="inbox_handled_by_somebody",
+                condition=Q(handled_at__isnull=True, handled_by="", handled_why="")
+                | (Q(handled_at__isnull=False) & ~Q(handled_by="") & ~Q(handled_why="")),
+            ),
+            models.CheckConstraint(
+                name="inbox_parked_or_handled",
+                condition=Q(verdict__in=["accepted", "duplicate"])
+                | Q(verdict__in=["conflict", "invalid"], handled_at__isnull=True)
+                | Q(verdict="dismissed", handled_at__isnull=False),
+            ),
         ]
         indexes = [
-            # The list of what is parked.
+            # The list of what is parked, and nobody has dealt with yet.
             models.Index("received_at", name="inbox_parked", condition=Q(verdict__in=["conflict", "invalid"])),
         ]
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+class Position(models.Model):
+    """How far a partition has been taken in; written with the rows, so that the two can't differ.
+
+    Committed offsets ahead of it say that the database has forgotten rows: it was restored, or failed over.
+    """
+
+    cluster = models.TextField()
+    topic = models.TextField()
+    partition = models.IntegerField()
+    next_offset = models.BigIntegerField(help_text="one more than the highest offset that has a row; never pruned")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("cluster", "topic", "partition", name="position_one_per_partition"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.next_offset}"

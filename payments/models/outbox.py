@@ -13,6 +13,7 @@ class OutboxMessage(models.Model):
     class Channel(models.TextChoices):
         NOTIFICATIONS = "notifications"
         DEAD_LETTERS = "dead_letters"
+        REFUNDS = "refunds"
 
     # Drawn under the payment's row lock, so that per payment the order of ids is the order of events.
     id = models.BigAutoField(primary_key=True)

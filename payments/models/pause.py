@@ -11,6 +11,7 @@ class Pause(models.Model):
         STAFF = "staff"
         KEY = "key"  # Stripe refuses our key
         OUTAGE = "outage"  # Stripe doesn't answer: the breaker is open
+        RESTORED = "restored"  # the database has forgotten rows: until Stripe was asked what they were
 
     cause = models.TextField(choices=Cause.choices)
     reason = models.TextField(help_text="for a person: why, and what to do")
@@ -23,7 +24,7 @@ class Pause(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint("cause", name="pause_one_per_cause", condition=Q(ended_at__isnull=True)),
-            models.CheckConstraint(name="pause_cause", condition=Q(cause__in=["staff", "key", "outage"])),
+            models.CheckConstraint(name="pause_cause", condition=Q(cause__in=["staff", "key", "outage", "restored"])),
         ]
 
     def __str__(self) -> str:

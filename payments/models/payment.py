@@ -47,6 +47,10 @@ class Payment(models.Model):
     account_id = models.TextField(blank=True, default="", help_text="the Stripe account that the intent is in")
     livemode = models.BooleanField(null=True)
 
+    # Beside the status, which stays `success`: what was taken back since.
+    refunded = models.BigIntegerField(default=0, help_text="in minor units: what Stripe has given back")
+    disputed_at = models.DateTimeField(null=True, help_text="the customer's bank disputes it, or did, since then")
+
     retry_at = models.DateTimeField(null=True, help_text="of a failed payment: tried again by itself from then on")
     due_at = models.DateTimeField(null=True, help_text="ready for the next step from then on")
     lease_until = models.DateTimeField(null=True, help_text="a worker has it until then")
@@ -78,6 +82,11 @@ class Payment(models.Model):
                 name="payment_success_is_charged",
                 condition=~Q(status="success") | Q(intent_id__isnull=False, due_at__isnull=True),
             ),
+            # Only what was taken can be given back, and not more of it.
+            models.CheckConstraint(
+                name="payment_refunded_was_charged",
+                condition=Q(refunded=0) | Q(status="success", refunded__gt=0, refunded__lte=F("amount")),
+            ),
             # P3: a failure says whose fault it is and what the customer may read.
             models.CheckConstraint(
                 name="payment_failed_says_why",
@@ -103,8 +112,10 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            # The sweep: what is due, oldest first.
-            models.Index("due_at", name="payment_due", condition=Q(due_at__isnull=False)),
+            # The sweep: what was never tried, what is tried again, and looks at what has failed; the longest due first.
+            models.Index("due_at", name="payment_due_new", condition=Q(status="pending", intent_id__isnull=True)),
+            models.Index("due_at", name="payment_due_again", condition=Q(status="pending", intent_id__isnull=False)),
+            models.Index("due_at", name="payment_due_look", condition=Q(status="failed", due_at__isnull=False)),
             # The admin's lists, newest first.
             models.Index(F("created_at").desc(), name="payment_newest"),
             models.Index("status", F("created_at").desc(), name="payment_by_status"),
@@ -118,6 +129,8 @@ class Payment(models.Model):
                 name="payment_failed",
                 condition=Q(status="failed", closed_at__isnull=True),
             ),
+            # Reconciliation: our successes of a window of time.
+            models.Index("settled_at", name="payment_paid", condition=Q(status="success")),
             # The list "needs a look".
             models.Index("settled_at", name="payment_attention", condition=~Q(attention="")),
         ]

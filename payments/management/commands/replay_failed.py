@@ -1,21 +1,18 @@
 """`manage.py replay_failed`: try failed payments again."""
 
-import re
 from argparse import ArgumentTypeError
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.utils.dateparse import parse_date, parse_datetime
 from rich.console import Console
 from rich.progress import track
 
 from payments import charging, money, tasks
 from payments.charging.retry import not_replayable
+from payments.management.moments import read_moment
 from payments.models import Payment
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Command(BaseCommand):
@@ -28,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which payments, and whether to act."""
-        parser.add_argument("--since", type=_moment, help="failed since then: 30m, 2h, 7d, or 2026-01-31T12:00")
+        parser.add_argument("--since", type=read_moment, help="failed since then: 30m, 2h, 7d, or 2026-01-31T12:00")
         parser.add_argument(
             "--code", action="append", help="failed with this code, e.g. insufficient_funds; repeatable"
         )
@@ -59,7 +56,7 @@ class Command(BaseCommand):
             else:
                 replayed.append(payment)
         if options["yes"]:
-            tasks.ring(payment_ids=[payment.id for payment in replayed])
+            tasks.ring(payment_ids=[payment.id for payment in replayed], fresh=False)
         self._report(replayed, refused, acted=options["yes"])
 
     def _replay(self, payment: Payment, *, reason: str) -> charging.NotReplayable | None:
@@ -76,21 +73,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} refused: {text}.")
         if replayed and not acted:
             self.stdout.write("Nothing was changed. Add --yes to act.")
-
-
-def _moment(text: str) -> datetime:
-    """`2h` ago, or a date, or a date and time (UTC unless it says otherwise)."""
-    if match := re.fullmatch(r"(\d+)([mhd])", text):
-        return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
-    try:
-        moment = parse_datetime(text)
-        day = parse_date(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
-    if moment is None and day is None:
-        raise ArgumentTypeError("must be like 30m, 2h, 7d, 2026-01-31 or 2026-01-31T12:00")
-    found = moment or datetime.combine(day or datetime.now(UTC).date(), datetime.min.time())
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _positive(text: str) -> int:
