@@ -75,7 +75,7 @@ def test_parked_records_are_listed_with_their_reason_and_content(staff: Client, 
     accept(record(b"<script>alert(1)</script>", at=clock()), now=clock())
     [row] = list(staff.get("/admin/payments/inboxmessage/").context["cl"].result_list)
     page = staff.get(f"/admin/payments/inboxmessage/{row.id}/change/").content.decode()
-    assert "value: is not JSON" in page
+    assert "value: is XML or HTML" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 

@@ -363,6 +363,13 @@ def test_a_member_that_waits_for_the_database_takes_part_in_its_group(
     settings.KAFKA_PROPERTIES = QUICK_TO_NOTICE_MEMBERS
     for partition in (0, 1):
         neighbour.send(events(*(f"sub_{partition}_{number}" for number in range(5))), partition=partition)
+    with joined() as before:
+
+        def has_begun() -> bool:
+            before.wait_paused(seconds=0.05)
+            return bool(before.take_assigned())
+
+        wait_until(has_begun, what="the group has begun to read")
     with ExitStack() as outage:
         outage.enter_context(database_away())
         with running(process="bridge", session=Bridge(start_from="earliest").session):

@@ -15,6 +15,7 @@ from payments.gateway import Gateway
 from payments.models import Attempt, OutboxMessage, Payment, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.integration.ledger_rows import restoring
 
 pytestmark = pytest.mark.django_db
 
@@ -211,7 +212,8 @@ def test_binding_again_what_is_bound_already_is_told_so(
     payment = charge(stripe_gateway, clock)
     seen = stripe_gateway.retrieve(intent=payment.intent_id or "")
     assert isinstance(seen, Seen)
-    Payment.objects.update(status="pending", settled_at=None, due_at=clock())
+    with restoring():
+        Payment.objects.update(status="pending", settled_at=None, due_at=clock())
     [claim] = charging.claim(payment_ids=[payment.id], now=clock())
     assert bind(claim=claim, made=seen.intent, account="acct_1", now=clock()) == payment.intent_id
 

@@ -1,36 +1,15 @@
 """What the database itself refuses, whatever the code does: the last line of defence of the promises."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 
-from payments.models import Attempt, OutboxMessage, Payment, Subscription, Transition
+from payments.models import Attempt, OutboxMessage, Refund, Transition
+from tests.integration.ledger_rows import FAILED, NOW, attempt, payment, refund, restoring
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-
-
-def payment(**fields: Any) -> Payment:
-    """A row as intake writes it, with changes."""
-    Subscription.objects.get_or_create(id="sub_1")
-    defaults: dict[str, Any] = {
-        "subscription_id": "sub_1", "subscription_as_sent": "sub_1", "user_as_sent": {}, "user_id": "u", "price": 100,
-        "amount": 10_000, "currency": "KZT", "payment_method": "pm_1", "due_at": NOW, "created_at": NOW,
-        "accepted_at": NOW,
-    }  # fmt: skip
-    return Payment.objects.create(**(defaults | fields))
-
-
-FAILED = {
-    "status": "failed",
-    "settled_at": NOW,
-    "fault": "issuer",
-    "kind": "soft",
-    "reason": "declined",
-    "due_at": None,
-}
 
 
 @pytest.mark.parametrize(
@@ -76,13 +55,11 @@ def test_an_intent_belongs_to_one_payment() -> None:
 
 
 def test_a_second_open_attempt_is_refused() -> None:
-    """P1: two attempts of one payment are never under way side by side."""
+    """P1: two attempts of one payment are never under way side by side, one that was sent and may be sent again too."""
     one = payment()
-    Attempt.objects.create(payment=one, number=1, asked_by="event", payment_method="pm_1", created_at=NOW)
+    Attempt.objects.filter(id=attempt(one).id).update(state="unknown")
     with pytest.raises(IntegrityError, match="attempt_one_open"):
-        Attempt.objects.create(
-            payment=one, number=2, asked_by="event", payment_method="pm_1", state="unknown", created_at=NOW
-        )
+        attempt(one, number=2)
 
 
 @pytest.mark.parametrize(
@@ -90,16 +67,27 @@ def test_a_second_open_attempt_is_refused() -> None:
 )
 def test_an_attempt_has_an_end_exactly_if_it_has_ended(state: str, ended: datetime | None) -> None:
     """Every terminal state has its timestamp, and no other has one."""
-    with pytest.raises(IntegrityError, match="attempt_ended_or_open"):
-        Attempt.objects.create(
-            payment=payment(),
-            number=1,
-            asked_by="event",
-            payment_method="pm",
-            state=state,
-            created_at=NOW,
-            ended_at=ended,
-        )
+    with restoring(), pytest.raises(IntegrityError, match="attempt_ended_or_open"), transaction.atomic():
+        attempt(payment(), state=state, ended_at=ended)
+
+
+def test_refunds_never_exceed_the_charge() -> None:
+    """What can't be given back can't even be wished; what came to nothing makes room again."""
+    first = refund(amount=6_000, refund_id="re_1")
+    with (
+        pytest.raises(IntegrityError, match="refunds of 10001 in all exceed the charge of 10000"),
+        transaction.atomic(),
+    ):
+        refund(amount=4_001)
+    refund(amount=4_000)
+    Refund.objects.filter(id=first.id).update(state="failed", ended_at=NOW)
+    refund(amount=6_000)
+
+
+def test_a_refund_that_stripe_tells_of_is_a_fact() -> None:
+    """It is in Stripe's books already: refusing to write it down would only hide it."""
+    refund(amount=10_000)
+    refund(amount=10_000, asked_by="stripe", refund_id="re_1")
 
 
 def test_history_is_never_rewritten() -> None:

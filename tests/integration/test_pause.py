@@ -1,11 +1,12 @@
 """Charging stands still: by staff, or because Stripe refuses our key; intake goes on and nobody is failed."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+import structlog
 from django.core.management import call_command
 
 from billing_project.dev.simulator import Simulator
@@ -14,6 +15,7 @@ from payments.gateway import Gateway
 from payments.models import OutboxMessage, Pause, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.integration.ledger_rows import restoring
 
 pytestmark = pytest.mark.django_db
 
@@ -94,7 +96,8 @@ def test_a_bound_intent_that_is_not_there_is_asked_about_once_more(
     take_in(clock, "a")
     stripe.control.add_fault(kind="reset", endpoint="confirm", effect="before")
     charge(stripe_gateway, clock)
-    Payment.objects.update(intent_id="pi_gone", account_id=account)
+    with restoring():
+        Payment.objects.update(intent_id="pi_gone", account_id=account)
     clock.advance(seconds=5)
     assert charge(stripe_gateway, clock) == {"a": "pending"}
     assert Payment.objects.get().attention.startswith("Stripe does not have its PaymentIntent (404)")
@@ -102,11 +105,10 @@ def test_a_bound_intent_that_is_not_there_is_asked_about_once_more(
 
 
 def test_an_outage_opens_the_breaker_and_its_end_makes_unknowns_due_oldest_first(
-    stripe: Simulator, stripe_gateway: Gateway, clock: Clock, settings: Any
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
 ) -> None:
-    """After ten failures in a row nobody waits for Stripe any more; nothing is failed; recovery is paced."""
-    settings.STRIPE_RATE_LIMIT = 2
-    limits.breaker.note(failed=False)
+    """After ten failures in a row nobody waits for Stripe any more; nothing is failed; then they go before all else."""
+    limits.breaker.forget()
     names = [f"n{number:02}" for number in range(12)]
     take_in(clock, *names)
     Payment.objects.update(customer="")
@@ -127,12 +129,56 @@ def test_an_outage_opens_the_breaker_and_its_end_makes_unknowns_due_oldest_first
     stripe.control.clear_faults()
     charging.probe(gateway=stripe_gateway, now=clock.advance(seconds=15))
     assert not charging.is_paused()
-    due = Payment.objects.filter(subscription_id__in=names[:10]).order_by("subscription_id")
-    seconds = [(payment.due_at - clock()).total_seconds() for payment in due if payment.due_at]
-    assert seconds == [0.5 * position for position in range(1, 11)]
-    clock.advance(seconds=5)
+    due = dict(Payment.objects.values_list("id", "subscription_id"))
+    assert [due[one] for one in charging.find_due(limit=100, now=clock())] == names
     assert set(charge(stripe_gateway, clock).values()) == {"success"}
     assert not stripe.ledger.twice_charged()
+
+
+def test_an_outage_of_the_confirm_alone_opens_the_breaker_too(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """The good answers of the other endpoints in between say nothing of the one that customers wait for."""
+    limits.breaker.forget()
+    take_in(clock, *(f"n{number}" for number in range(10)))
+    stripe.control.add_fault(kind="status", status=503, effect="none", endpoint="confirm", count=None)
+    for number in range(9):
+        charge(stripe_gateway, clock, f"n{number}")
+    assert not charging.is_paused()
+    assert set(charge(stripe_gateway, clock, "n9").values()) == {"pending"}
+    assert charging.is_paused()
+
+
+@pytest.mark.parametrize(("kind", "slower"), [("rate_limit", ["confirm"]), ("lock_timeout", [])])
+def test_a_429_slows_everyone_down_unless_it_is_about_one_object(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock, kind: str, slower: list[str]
+) -> None:
+    """It took nothing and failed nobody; the payment is asked about again soon."""
+    limits.connect_redis().flushdb()
+    take_in(clock, "a")
+    stripe.control.add_fault(kind=kind, endpoint="confirm")
+    with structlog.testing.capture_logs() as lines:
+        assert charge(stripe_gateway, clock) == {"a": "pending"}
+    assert [line["endpoint"] for line in lines if line["event"].startswith("slowed down")] == slower
+    clock.advance(seconds=5)
+    assert charge(stripe_gateway, clock) == {"a": "success"}
+
+
+def test_while_charging_is_paused_doorbells_do_not_pile_up(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """Workers take them off the queue and do nothing; the sweep rings for nobody; nothing holds a lease."""
+    limits.connect_redis().flushdb()
+    charging.pause(cause="outage", reason="Stripe is down", who="breaker", now=clock())
+    take_in(clock, "a", "b")
+    Pause.objects.update(probed_at=datetime.now(UTC) + timedelta(hours=1))
+    tasks.sweep()
+    assert tasks.queued() == tasks.queued(queue=limits.BACKLOG_QUEUE) == 0
+    ids = [str(one) for one in Payment.objects.values_list("id", flat=True)]
+    tasks.charge(payment_ids=ids)
+    tasks.charge(payment_ids=ids, fresh=False)
+    assert stripe.control.requests() == []
+    assert not Payment.objects.exclude(status="pending", lease_until=None, deliveries=0).exists()
 
 
 @pytest.mark.parametrize("status", [409, 429])
@@ -140,7 +186,7 @@ def test_what_speaks_of_our_pace_does_not_open_the_breaker(
     stripe: Simulator, stripe_gateway: Gateway, clock: Clock, status: int
 ) -> None:
     """409 and 429 are answers."""
-    limits.breaker.note(failed=False)
+    limits.breaker.forget()
     take_in(clock, *(f"n{number}" for number in range(12)))
     Payment.objects.update(customer="")
     stripe.control.add_fault(kind="status", status=status, effect="none", count=None)

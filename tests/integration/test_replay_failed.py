@@ -55,7 +55,7 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(payments: dict[str
     assert "1 refused: the customer must confirm the payment with their bank" in printed
     assert "Nothing was changed. Add --yes to act." in printed
     assert list(Payment.objects.order_by("id").values()) == before
-    assert tasks.queued() == 0
+    assert tasks.queued(queue=limits.BACKLOG_QUEUE) == 0
 
 
 def test_with_yes_they_are_due_now_rung_and_have_it_in_their_history(payments: dict[str, Payment]) -> None:
@@ -65,7 +65,7 @@ def test_with_yes_they_are_due_now_rung_and_have_it_in_their_history(payments: d
     assert statuses == {"poor": "pending", "lost": "failed", "sca": "failed", "paid": "success", "unknown": "pending"}
     step = Transition.objects.filter(payment=payments["poor"]).latest("id")
     assert (step.who, step.why) == ("staff: command line", "bank was down")
-    assert tasks.queued() == 1
+    assert tasks.queued(queue=limits.BACKLOG_QUEUE) == 1
 
 
 def test_a_replay_charges_on_the_same_intent_and_tells_again(

@@ -395,15 +395,27 @@ def test_nothing_in_a_webhook_is_settled(unknown: Payment, stripe: Simulator) ->
 
 @pytest.mark.parametrize("field", ["id", "payment_intent"])
 def test_a_hint_is_about_the_intent_whatever_the_object(unknown: Payment, field: str) -> None:
-    """`payment_intent.*` names it by its own id, charges, refunds and disputes by a field."""
-    kinds = ["payment_intent.succeeded"] if field == "id" else ["charge.succeeded", "refund.created", "charge.refunded"]
-    for kind in [*kinds, *(["charge.dispute.created"] if field != "id" else [])]:
-        Payment.objects.update(due_at=datetime.now(UTC) + timedelta(hours=1))
-        row = tell(kind, {"id": "x_1", "status": "succeeded", field: unknown.intent_id})
-        assert (row.verdict, row.payment_id, row.intent_id) == (LOOK, unknown.id, unknown.intent_id), kind
-        due_at = Payment.objects.get().due_at
-        assert due_at is not None
-        assert due_at <= datetime.now(UTC)
+    """`payment_intent.*` names it by its own id, charges by a field."""
+    kind = "payment_intent.succeeded" if field == "id" else "charge.succeeded"
+    row = tell(kind, {"id": "x_1", "status": "succeeded", field: unknown.intent_id})
+    assert (row.verdict, row.payment_id, row.intent_id) == (LOOK, unknown.id, unknown.intent_id)
+    assert is_due()
+
+
+@pytest.mark.parametrize("kind", ["refund.created", "charge.refunded", "charge.dispute.created"])
+def test_money_back_of_a_payment_that_is_not_known_as_paid_makes_it_due_and_waits(unknown: Payment, kind: str) -> None:
+    """It was paid, so a look finds that; then the refund or the dispute is asked about, so the webhook stays open."""
+    row = tell(kind, {"id": "x_1", "status": "succeeded", "payment_intent": unknown.intent_id})
+    assert (row.verdict, row.handled_at, row.payment_id) == ("", None, unknown.id)
+    assert is_due()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    Payment.objects.update(due_at=later)
+    assert webhooks.catch_up(now=datetime.now(UTC)) == [], "once is enough"
+
+
+def is_due() -> bool:
+    """Whether the one payment there is has to be looked at now."""
+    return Payment.objects.filter(due_at__lte=datetime.now(UTC)).exists()
 
 
 def test_what_is_overdue_keeps_its_place(unknown: Payment) -> None:
@@ -439,11 +451,15 @@ def failed_beside(stripe_gateway: Gateway) -> Payment:
 @pytest.mark.parametrize(
     "kind", ["refund.created", "charge.refunded", "charge.dispute.created", "charge.refund.updated"]
 )
-def test_money_back_on_a_success_is_kept(paid: Payment, kind: str) -> None:
-    """Success is never due; the row stands by for whoever deals with refunds."""
+def test_money_back_on_a_success_waits_for_a_look(paid: Payment, kind: str) -> None:
+    """Success is never due; the row stays open until Stripe was asked what went back (`refunds.follow_up`)."""
     row = tell(kind, {"id": "re_1", "object": "refund", "amount": 5, "payment_intent": paid.intent_id})
-    assert (row.verdict, row.payment_id, row.facts["amount"]) == (KEPT, paid.id, 5)
-    assert Payment.objects.get().due_at is None
+    assert (row.verdict, row.handled_at, row.payment_id, row.facts["amount"]) == ("", None, paid.id, 5)
+    now = Payment.objects.get()
+    assert (now.due_at, now.refunded) == (None, 0)
+    tasks.give_back()
+    row.refresh_from_db()
+    assert (row.verdict, Payment.objects.get().refunded) == (NOTHING_NEW, 0)
 
 
 def test_a_closed_payment_rests(failed: Payment) -> None:

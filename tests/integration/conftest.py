@@ -1,0 +1,25 @@
+"""Fixtures of the integration tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from stripe import StripeClient
+
+from billing_project.dev.simulator import Simulator
+from tests.integration.stripe_contract import connect, name_targets
+
+
+@pytest.fixture(scope="module", params=name_targets())
+def stripe_target(request: pytest.FixtureRequest) -> Iterator[StripeClient]:
+    """A client of whatever has to keep Stripe's rules: the simulator, and the sandbox where there is a key."""
+    with connect(request.param) as client:
+        yield client
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A simulator of the test's own, empty, whose ids repeat themselves."""
+    with Simulator(seed=1) as running:
+        yield running

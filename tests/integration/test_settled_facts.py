@@ -1,0 +1,183 @@
+"""What one answer makes of a payment: the rows that `settle` leaves behind, without a call to Stripe."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from payments import charging, notifications
+from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, Seen, Unknown
+from payments.models import Attempt, OutboxMessage, Payment, Transition
+from tests.integration.ledger_rows import FAILED, NOW, attempt, payment
+
+pytestmark = pytest.mark.django_db
+SOON = NOW + timedelta(seconds=1)
+
+
+def settle(answer: Answer, *, at: datetime = SOON, **of_attempt: Any) -> tuple[Payment, Attempt]:
+    """One attempt of a bound payment, made if there is none, and what the answer makes of both."""
+    if not Attempt.objects.exists():
+        attempt(payment(intent_id="pi_1", livemode=False), idempotency_key="key", **of_attempt)
+    row = Attempt.objects.latest("number")
+    charging.settle(attempt_id=row.id, answer=answer, now=at)
+    return Payment.objects.get(), Attempt.objects.get(id=row.id)
+
+
+def seen(status: str) -> Seen:
+    """The PaymentIntent of that payment."""
+    return Seen(
+        intent=Intent(
+            id="pi_1", status=status, amount=10_000, currency="KZT", livemode=False,
+            payment=str(Payment.objects.get().id), charge="", created_at=datetime(2026, 1, 31, tzinfo=UTC),
+        ),
+        request="req_1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("unexpected_state", "in_doubt", "state"),
+    [(False, False, "rejected"), (True, False, "unknown"), (False, True, "unknown"), (True, True, "unknown")],
+)
+def test_a_refusal_proves_nothing_while_a_send_is_in_doubt_or_the_intent_has_moved_on(
+    unexpected_state: bool, in_doubt: bool, state: str
+) -> None:
+    """P3: what was refused now may have been carried out before."""
+    row, tried = settle(Rejected(code="moved", unexpected_state=unexpected_state), sent_at=NOW, in_doubt=in_doubt)
+    assert (tried.state, row.status) == (state, "failed" if state == "rejected" else "pending")
+    why = Transition.objects.latest("id").why
+    assert why == ("rejected: moved" if state == "rejected" else "outcome unknown: moved")
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_only_what_was_sent_can_be_in_doubt(sent: bool) -> None:
+    """P3, P5: a create that got no answer took nothing, so that a refusal of the confirm can be believed later."""
+    _, tried = settle(Unknown(why="reset"), sent_at=NOW if sent else None)
+    assert (tried.state, tried.in_doubt, tried.tries) == ("unknown", sent, 1)
+
+
+def test_a_key_that_is_spent_stays_spent_until_it_is_replaced() -> None:
+    """Stripe replays a stored 500 for as long as the key lives, whatever else happens meanwhile."""
+    assert settle(Unknown(why="500", key_is_spent=True))[1].key_is_spent
+    assert settle(Unknown(why="reset"))[1].key_is_spent
+
+
+def test_what_is_processing_is_looked_at_ever_more_rarely_and_shown_in_time() -> None:
+    """P5: 5 s, 30 s, 1 min, 2 min; whoever won't be told within 3 minutes is shown to a person."""
+    at, pauses, shown = SOON, [], []
+    attempt(payment(intent_id="pi_1", livemode=False))
+    for _ in range(4):
+        row, tried = settle(seen("processing"), at=at)
+        assert (row.status, tried.state) == ("pending", "processing")
+        assert row.due_at
+        pauses.append((row.due_at - at).total_seconds())
+        shown.append(row.attention)
+        at = row.due_at
+    assert pauses == [5, 30, 60, 120]
+    assert shown == ["", "", "", "Stripe is still processing it"]
+    assert [step.why for step in Transition.objects.all()] == ["Stripe is processing it"]
+
+
+def test_a_method_that_had_come_in_meanwhile_is_tried_at_once() -> None:
+    """The failure is told; then the newer method is used, with its customer, and once."""
+    attempt(payment(intent_id="pi_1", customer="cus_1", next_payment_method="pm_2", next_customer="cus_2"))
+    row, tried = settle(Declined(code="card_declined", decline_code="lost_card"))
+    assert tried.state == "declined"
+    assert (row.status, row.due_at, row.settled_at) == ("pending", SOON, None)
+    assert (row.payment_method, row.customer, row.asked_by) == ("pm_2", "cus_2", "event")
+    assert (row.next_payment_method, row.next_customer) == ("", None)
+    assert (row.fault, row.kind, row.code, row.reason) == ("", "", "", "")
+    assert OutboxMessage.objects.count() == 1
+    steps = [(step.from_status, step.to_status, step.who, step.why) for step in Transition.objects.order_by("id")]
+    assert steps == [
+        ("pending", "failed", "stripe", "declined: lost_card"),
+        ("failed", "pending", "event", "another payment method had come in meanwhile"),
+    ]
+
+
+def test_a_kept_method_is_not_tried_after_a_success() -> None:
+    """P1: paid is paid."""
+    attempt(payment(intent_id="pi_1", livemode=False, next_payment_method="pm_2"))
+    row, tried = settle(seen("succeeded"))
+    assert (row.status, row.due_at, row.payment_method, tried.state) == ("success", None, "pm_1", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("http_status", "what"), [(401, ""), (403, ""), (404, "Stripe does not have its PaymentIntent (404)")]
+)
+def test_a_refused_key_is_no_trouble_of_a_payment_that_is_settled(http_status: int, what: str) -> None:
+    """Nobody needs to look at it; a missing intent is its own trouble, whatever its status."""
+    attempt(payment(intent_id="pi_1", **FAILED | {"due_at": NOW}))
+    Attempt.objects.update(state="declined", ended_at=NOW)
+    row, _ = settle(Misconfigured(http_status=http_status, everyones=False))
+    assert row.attention.startswith(what)
+    assert bool(row.attention) is bool(what)
+    assert (row.status, row.due_at) == ("failed", SOON + timedelta(seconds=30))
+
+
+def test_who_closed_an_untried_payment_and_why_is_in_its_history() -> None:
+    """Somebody asks one day."""
+    row = payment()
+    unasked: Any = None  # there is nothing to cancel
+    charging.close(payment_id=row.id, who="aida", reason="wrong price", gateway=unasked, now=SOON)
+    step = Transition.objects.latest("id")
+    assert (step.who, step.why, step.to_status) == ("aida", "wrong price", "failed")
+
+
+@pytest.mark.parametrize(
+    ("looks", "seconds", "due_after", "then"),
+    [
+        (0, 59, 60, 0),  # somebody stood still, or a hint came: the look a minute after is still to come
+        (0, 60, 60 + 3600, 1),
+        (1, 61, 61 + 86400, 2),
+        (2, 62, None, 3),
+    ],
+)
+def test_a_look_that_comes_before_the_first_one_is_due_takes_none_away(
+    looks: int, seconds: int, due_after: int | None, then: int
+) -> None:
+    """Stripe may complete late what it has refused: three looks in good time, and no fewer."""
+    attempt(payment(intent_id="pi_1", livemode=False, looks=looks, **FAILED | {"due_at": NOW}))
+    Attempt.objects.update(state="declined", ended_at=NOW)
+    row, _ = settle(seen("requires_payment_method"), at=NOW + timedelta(seconds=seconds))
+    assert row.due_at == (None if due_after is None else NOW + timedelta(seconds=due_after))
+    assert (row.status, row.looks) == ("failed", then)
+
+
+def test_a_retry_that_comes_before_the_next_look_keeps_its_time() -> None:
+    """Due is what comes first."""
+    retry_at = NOW + timedelta(seconds=30)
+    attempt(payment(intent_id="pi_1", livemode=False, retry_at=retry_at, **FAILED | {"due_at": NOW}))
+    Attempt.objects.update(state="declined", ended_at=NOW)
+    assert settle(seen("requires_payment_method"))[0].due_at == retry_at
+
+
+def test_a_failed_payment_that_stripe_has_cancelled_says_so_in_its_history() -> None:
+    """Nobody of ours closed it."""
+    attempt(payment(intent_id="pi_1", livemode=False, **FAILED | {"due_at": NOW}))
+    Attempt.objects.update(state="declined", ended_at=NOW)
+    row, _ = settle(seen("canceled"))
+    assert (row.closed_at, row.due_at) == (SOON, None)
+    assert Transition.objects.latest("id").why == "closed: canceled at Stripe"
+
+
+def test_a_failure_needs_nobodys_look_any_more() -> None:
+    """P5: what was shown because it was slow is settled."""
+    attempt(payment(intent_id="pi_1", attention="its outcome is still unknown"))
+    row, _ = settle(Declined(code="card_declined"))
+    assert (row.status, row.attention, row.due_at) == ("failed", "", SOON + timedelta(minutes=1))
+
+
+def test_what_failed_without_an_intent_has_nothing_to_be_looked_at() -> None:
+    """There is nothing at Stripe that could turn out paid."""
+    attempt(payment())
+    row, _ = settle(Rejected(code="amount_too_small"))
+    assert (row.status, row.due_at) == ("failed", None)
+
+
+def test_a_payment_closed_between_two_attempts_is_told_under_an_id_of_its_own() -> None:
+    """P4: the same from a restored database, so the name that it is made from never changes."""
+    attempt(payment(intent_id="pi_1", livemode=False))
+    Attempt.objects.update(state="declined", ended_at=NOW)
+    row, _ = settle(seen("canceled"))
+    told = OutboxMessage.objects.get()
+    assert told.message_id == notifications.notification_id(payment=row.id, transition="closed")
