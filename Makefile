@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 export PYTHONWARNINGS ?= default
 
-.PHONY: help install run dev test test-unit test-e2e proof coverage lint format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e proof soak mutation coverage lint format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,14 @@ test-unit: $(STAMP)  ## the tests that need no services: seconds
 test-e2e: $(STAMP)  ## the tests that start the processes
 	@$(PYTEST) tests/e2e $(ARGS)
 
-proof: $(STAMP)  ## every crash point of a payment's life, audited against the ledger: minutes
-	@PROOF_SIZE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof $(ARGS)
+proof: $(STAMP)  ## every crash point and 1,000 random histories, audited against the ledger: minutes
+	@PROOF_SIZE=full HYPOTHESIS_PROFILE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)
+
+soak: $(STAMP)  ## 100,000 random histories, until the first that breaks a promise: hours; PROOF_SEED draws others
+	@PROOF_SIZE=soak $(PYTEST) -n $(WORKERS) --dist worksteal -x tests/proof/test_random_histories.py $(ARGS)
+
+mutation: $(STAMP)  ## change the money code in one place at a time: what no test notices; hours; ROOM=money for one
+	@WORKERS=$(WORKERS) $(BIN)/python -m tests.mutation $(ROOM)
 
 coverage: $(STAMP)  ## lines and branches that the tests don't reach
 	@$(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-report=term --cov-report=html $(ARGS)

@@ -155,3 +155,18 @@ def test_only_our_own_fault_leaves_the_card_out_of_it() -> None:
     """`us` never says declined: the customer would call a bank that knows nothing."""
     for meaning in every_meaning():
         assert (meaning.fault == "us") == (meaning.text in {declines.OUR_FAULT, declines.ADD_CARD})
+
+
+@pytest.mark.parametrize("advice", [{"advice_code": "do_not_try_again"}, {"network_advice_code": "03"}])
+def test_a_card_that_may_not_be_tried_again_is_not_to_be_confirmed_either(advice: dict[str, str]) -> None:
+    """Whoever is asked to confirm, and may not, would confirm in vain."""
+    meaning = declines.meaning_of_decline(code="card_declined", decline_code="authentication_required", **advice)
+    assert meaning == Meaning(fault="customer", kind="hard", text=declines.DECLINED)
+
+
+@pytest.mark.parametrize(
+    ("code", "decline_code"), [("card_declined", ""), ("new", "lost_card"), ("expired_card", "new")]
+)
+def test_one_code_that_is_listed_is_enough(code: str, decline_code: str) -> None:
+    """The log speaks only of what the table knows nothing of."""
+    assert declines.is_listed(code=code, decline_code=decline_code)

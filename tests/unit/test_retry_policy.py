@@ -80,3 +80,65 @@ def test_a_refusal_says_what_would_help(kind: str, word: str) -> None:
     refusal = retry_policy.refusal_to_retry(kind=kind, same_method=True, asked_by="staff")
     assert refusal is not None
     assert word in refusal.text
+
+
+@pytest.mark.parametrize(
+    ("looks", "pause"),
+    [
+        (0, timedelta(minutes=1)),
+        (1, timedelta(hours=1)),
+        (2, timedelta(days=1)),
+        (3, timedelta(days=1)),
+        (30, timedelta(days=1)),
+    ],
+)
+def test_a_refund_that_the_bank_has_is_looked_at_daily_for_ever(looks: int, pause: timedelta) -> None:
+    """It may take weeks, and nobody else would find out."""
+    assert retry_policy.pause_after_pending_refund(looks) == pause
+
+
+def test_a_send_in_doubt_has_had_two_minutes_to_arrive_before_it_is_given_up() -> None:
+    """Longer than any call lives: a refusal or another key counts only then."""
+    assert retry_policy.pause_after_unknown(retry_policy.TRIES_IN_DOUBT) >= timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "failures", "hours"),
+    [("soft", 1, 1), ("soft", 2, 24), ("soft", 3, None), ("hard", 1, None), ("action", 1, None), ("", 1, None)],
+)
+def test_only_soft_declines_are_tried_again_and_as_often_as_the_schedule_says(
+    kind: str, failures: int, hours: int | None
+) -> None:
+    """What was declined for good, and what needs the customer, only costs a fee to try."""
+    schedule = (timedelta(hours=1), timedelta(hours=24))
+    pause = retry_policy.pause_before_retry(kind=kind, failures=failures, schedule=schedule)
+    assert pause == (timedelta(hours=hours) if hours else None)
+    assert retry_policy.pause_before_retry(kind=kind, failures=failures, schedule=()) is None
+
+
+@pytest.mark.parametrize("asked_by", ["event", "staff", "schedule"])
+@pytest.mark.parametrize(
+    ("declines", "same_method", "refused"), [(14, True, False), (15, True, True), (16, True, True), (15, False, False)]
+)
+def test_the_card_networks_cap_holds_for_everybody(
+    asked_by: Who, declines: int, same_method: bool, refused: bool
+) -> None:
+    """The fifteenth decline in 30 days is the last; another card has a count of its own."""
+    refusal = retry_policy.refusal_to_retry(
+        kind="soft", same_method=same_method, asked_by=asked_by, card_declines=declines
+    )
+    assert (refusal is not None) is refused
+    if refusal:
+        assert refusal.code == "network_cap"
+        assert refusal.text == "this card was declined 15 times in 30 days: the card networks allow no more for now"
+
+
+def test_a_refusal_reads_as_a_sentence_in_the_middle_of_one() -> None:
+    """It stands after `1 refused:` and in a payment's history."""
+    refusals = [
+        retry_policy.refusal_to_retry(kind=kind, same_method=True, asked_by="staff") for kind in ("hard", "action")
+    ]
+    assert [refusal.text for refusal in refusals if refusal] == [
+        "this payment method was declined for good: another one is needed",
+        "the customer must confirm the payment with their bank: charging again without them fails again",
+    ]
