@@ -20,13 +20,15 @@ from billing_project.dev.simulator import Simulator
 from bridge import consumer, relay
 from bridge.kafka import Delivered, Fenced, KafkaAway, Outgoing
 from bridge.loop import DATABASE_ERRORS, Stop
-from payments import charging, limits
+from payments import charging, limits, webhooks
+from payments.charging.pause import PROBE_EVERY
 from payments.gateway import Gateway
-from payments.models import Payment
+from payments.models import Pause, Payment
 from tests.conftest import Clock
 from tests.proof.behaviours import Behaviour, Wanted
 from tests.proof.crash import Died, Gate, Session, Strike
-from tests.proof.edges import SUBSCRIPTION, Sink, Source, delivered
+from tests.proof.edges import Sink, Source, delivered
+from tests.proof.others import deliver_webhooks, do_deed
 
 # The history under way, for what the product reaches by name: its clock and its doorbell.
 LIVING: "list[World]" = []
@@ -38,6 +40,9 @@ MOST_ROUNDS = 60
 
 # How far ahead of a process that stands still the others' clocks get: far past any lease.
 STALL = timedelta(minutes=10)
+
+# How long nobody works where a behaviour says so: Stripe has forgotten all idempotency keys by then.
+SLEEP = timedelta(hours=25)
 
 
 class NeverRests(Exception):
@@ -51,11 +56,13 @@ class World:
         self, *, stripe: Simulator, behaviour: Behaviour, session: Session, strikes: Iterable[Strike] = ()
     ) -> None:
         self.stripe, self.behaviour, self.session = stripe, behaviour, session
-        self.gate = Gate(list(strikes), stalled=self._stall, struck=self._trouble)
+        self.gate = Gate(list(strikes), stalled=self._stall, hinted=self._hint, struck=self._trouble)
         session.gate = self.gate
         self.clock = Clock()
+        self.stripe_at = self.clock()
         self.topic: list[Delivered] = []
-        self.to_come = list(behaviour.events)
+        self.to_come, self.deeds = list(behaviour.events), list(behaviour.deeds)
+        self.heard: set[str] = set()
         self.committed = 0
         self.published: list[Outgoing] = []
         self.rung: list[uuid.UUID] = []
@@ -65,6 +72,8 @@ class World:
         LIVING[:] = [self]
         self._ahead = self.clock()
         self._faults_struck = 0
+        self._awake = True
+        self.effects_may_be_late = any(fault["kind"] == "roll_forward" for fault in behaviour.faults)
         for card in behaviour.cards:
             stripe.control.add_payment_method(**card)
         for fault in behaviour.faults:
@@ -100,11 +109,17 @@ class World:
         finally:
             self.gate.open = False
             self.clock.now = max(self.clock.now, self._ahead)
+            self._note_faults()
         return done or self._wait(until)
 
     def _begin(self) -> None:
         """A fresh run: nothing in memory, a place in the group, a producer that fences its predecessor."""
         self.source, self.sink, self.rung = Source(self), Sink(self), []
+        self.gateway = self.connect()
+        limits.breaker = limits.Breaker()
+
+    def connect(self) -> Gateway:
+        """A gateway as a process has it: it knows nothing yet."""
         http = sdk.RequestsClient(timeout=(LONGEST_CONNECT, self.behaviour.read_timeout), session=self.session)
         client = sdk.StripeClient(
             settings.STRIPE_SECRET_KEY,
@@ -112,8 +127,7 @@ class World:
             http_client=http,
             max_network_retries=0,
         )
-        self.gateway = Gateway(client)
-        limits.breaker = limits.Breaker()
+        return Gateway(client)
 
     def _round(self) -> bool:
         """Every process gets its turn. Returns whether anything was done."""
@@ -121,16 +135,28 @@ class World:
             self._begin()
         done = self._produce()
         done |= self._take_in() > 0
+        done |= self._catch_up()
         rung, self.rung = self.rung, []
         done |= self._charge(rung) > 0
-        self._probe()
-        done |= self._charge(self._due()) > 0
+        self.probe()
+        done |= self._charge(self.due()) > 0
+        done |= self._do_a_deed()
         return self._relay() or done
 
     def _take_in(self) -> int:
         with suppress(*DATABASE_ERRORS):
             return consumer.run_once(source=self.source, stop=Stop())  # type: ignore[arg-type]
         return 1
+
+    def _catch_up(self) -> bool:
+        """As the task of each second does. Returns whether it has to come again."""
+        if not self.heard:
+            return False
+        try:
+            self.ring(webhooks.catch_up(now=self.clock()))
+        except DATABASE_ERRORS:
+            return True
+        return False
 
     def _charge(self, ids: Sequence[uuid.UUID]) -> int:
         """As a task does: what it raises is logged, and the worker lives."""
@@ -139,20 +165,18 @@ class World:
             count = charging.charge(payment_ids=ids, gateway=self.gateway, clock=self.clock) if ids else 0
         except* DATABASE_ERRORS:
             count = 1
-        struck = sum(fault["struck"] for fault in self.stripe.control.faults())
-        if struck > self._faults_struck:
-            self._faults_struck = struck
-            self._trouble()
         return count
 
-    def _probe(self) -> None:
+    def probe(self) -> None:
         """As the sweep does: is what has paused charging over?"""
         with suppress(*DATABASE_ERRORS):
             charging.probe(gateway=self.gateway, now=self.clock())
 
-    def _due(self) -> list[uuid.UUID]:
+    def due(self) -> list[uuid.UUID]:
+        """What is due and free, oldest first."""
         free = Q(lease_until__isnull=True) | Q(lease_until__lte=self.clock())
-        return list(Payment.objects.filter(free, due_at__lte=self.clock()).values_list("id", flat=True))
+        due = Payment.objects.filter(free, due_at__lte=self.clock()).order_by("due_at", "id")
+        return list(due.values_list("id", flat=True))
 
     def _relay(self) -> bool:
         count, some = 1, False
@@ -164,6 +188,17 @@ class World:
             some |= count > 0
         return some
 
+    def _note_faults(self) -> None:
+        struck = sum(fault["struck"] for fault in self.stripe.control.faults())
+        if struck > self._faults_struck:
+            self._faults_struck = struck
+            self._trouble()
+            if self.behaviour.sleeps and self._awake:
+                self._awake = False
+                self._move_to(self.clock() + SLEEP)
+                self.stripe.control.forget_keys()
+                self._trouble()
+
     def _wait(self, until: datetime | None) -> bool:
         """Let time pass to the next thing that is due. False: nothing is, or not in time."""
         if self.behaviour.processes:
@@ -173,20 +208,31 @@ class World:
             for payment in Payment.objects.all()
             if payment.due_at and not (self.behaviour.unknowable and payment.attention)
         ]
-        if not moments and not self._waits_for_events():
+        if not moments and not self._waits_for_others():
             return False
         soonest = max(self.clock(), min(moments, default=self.clock() + timedelta(seconds=1)))
+        paused = Pause.objects.filter(ended_at__isnull=True).first()
+        if paused:
+            soonest = max(soonest, (paused.probed_at or paused.began_at) + PROBE_EVERY)
         if until is not None and soonest > until:
             return False
-        self.clock.now = soonest
-        self.stripe.control.advance_clock(seconds=0)
+        self._move_to(soonest)
         return True
 
+    def _move_to(self, moment: datetime) -> None:
+        """Let time pass, here and at Stripe, whose clock never goes back."""
+        self.clock.now = moment
+        if moment > self.stripe_at:
+            self.stripe.control.advance_clock(seconds=(moment - self.stripe_at).total_seconds())
+            self.stripe_at = moment
+
     def _let_the_bank_decide(self) -> None:
-        for intent in self.stripe.ledger.payment_intents_of("subscription_id", SUBSCRIPTION):
-            if intent.status == "processing":
-                self.stripe.control.resolve(payment_intent=intent.id)
-                self._trouble()
+        ledger = self.stripe.ledger
+        with ledger.lock:
+            waiting = [intent.id for intent in ledger.payment_intents if intent.status == "processing"]
+        for intent in waiting:
+            self.stripe.control.resolve(payment_intent=intent)
+            self._trouble()
 
     def _produce(self) -> bool:
         """The producer, whom no fault of ours concerns, sends what it is time for."""
@@ -205,8 +251,26 @@ class World:
         statuses = list(Payment.objects.values_list("status", flat=True))
         return bool(statuses) and (wanted.when == "accepted" or "pending" not in statuses)
 
-    def _waits_for_events(self) -> bool:
-        return bool(self.to_come) and self._is_time_for(self.to_come[0])
+    def _waits_for_others(self) -> bool:
+        """Whether a producer or staff would act now, if only some time passed."""
+        wanted = self.to_come[0] if self.to_come else Wanted(changes={}, when="settled")
+        return bool(self.to_come or self.deeds) and self._is_time_for(wanted)
+
+    def _do_a_deed(self) -> bool:
+        """Staff do what they have to, once all is settled; who was interrupted looks, and tries again."""
+        if not self.deeds or not self._waits_for_others():
+            return False
+        with suppress(*DATABASE_ERRORS):
+            deed = self.deeds[0]
+            # Others may have done it while we stood still.
+            if do_deed(deed, gateway=self.gateway, now=self.clock()) and deed in self.deeds:
+                self.deeds.remove(deed)
+        return True
+
+    def _hint(self) -> None:
+        self.gate.open = False
+        self.rung += deliver_webhooks(stripe=self.stripe, heard=self.heard, now=self.clock())
+        self.gate.open = True
 
     def _trouble(self) -> None:
         self.trouble_at = max(self.trouble_at, self.clock())
@@ -215,7 +279,7 @@ class World:
         """The process stands still: its lease runs out by the others' clocks, and they do what they find."""
         stands = (self.source, self.sink, self.gateway, self.rung)
         began = self.clock.now
-        self.clock.now = began + STALL
+        self._move_to(began + STALL)
         self._begin()
         for _ in range(MOST_ROUNDS):
             if not self._survive_round(until=began + 2 * STALL):
