@@ -1,28 +1,31 @@
 """The promises, held against rows, published records and the simulator's ledger.
 
 `audit_always` holds at every moment, also just after a death; `audit_at_rest` when nothing is left to do. Both
-return what is broken, in words, and count in `Tally` what they looked at. Neither asks the product: what must have
-been told follows from the attempts, what may be told from the charges.
+note what is broken, in words, and count what they looked at. Neither asks the product: what must have been told
+follows from the attempts, what may be told from the charges.
 """
 
 import json
 from collections import Counter, defaultdict
-from datetime import timedelta
-from typing import Any
-
-from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models
+from dataclasses import dataclass
 
 from payments import notifications
 from payments.models import Attempt, InboxMessage, OutboxMessage, Payment, Transition
-from tests.proof.edges import SUBSCRIPTION
 from tests.proof.world import World
 
-# P5, in words: settled, or shown to a person, within three minutes after the last fault.
-SOON = timedelta(minutes=3)
+# Endings that are told as a failure, unless nobody asked for the attempt.
+FAILURES = ("declined", "action_required", "rejected", "refused")
 
-# A second fault may strike during the wait for the first one's lease; what counts is the wait after the last.
-PROMISES = ("P1", "P2", "P3", "P4", "P5")
+
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """One charge there: which PaymentIntent's and subscription's, and whether it took anything."""
+
+    intent: str
+    subscription: str
+    paid: bool
+    amount: int
+    currency: str
 
 
 class Audit:
@@ -32,11 +35,10 @@ class Audit:
         self.world = world
         self.broken: list[str] = []
         self.checked: Counter[str] = Counter()
-        self.payments = list(Payment.objects.order_by("number"))
-        self.attempts = list(Attempt.objects.order_by("number"))
-        self.intents = world.stripe.ledger.payment_intents_of("subscription_id", SUBSCRIPTION)
-        self.charges = world.stripe.ledger.charges_of("subscription_id", SUBSCRIPTION)
-        self.paid = [charge for charge in self.charges if charge.status == "succeeded"]
+        self.payments = list(Payment.objects.order_by("subscription_id", "number"))
+        self.attempts = list(Attempt.objects.order_by("payment_id", "number"))
+        self.charges = _charges(world)
+        self.paid = [charge for charge in self.charges if charge.paid]
 
     def expect(self, promise: str, holds: bool, words: str) -> None:
         """One thing that a promise says."""
@@ -44,21 +46,29 @@ class Audit:
         if not holds:
             self.broken.append(f"{promise}: {words}")
 
+    def paid_for(self, payment: Payment) -> list[Charge]:
+        """Its successful charges."""
+        return [charge for charge in self.paid if charge.intent == payment.intent_id]
+
+    def attempts_at(self, payment: Payment) -> list[Attempt]:
+        """Its attempts, from the first."""
+        return [attempt for attempt in self.attempts if attempt.payment_id == payment.id]
+
 
 def audit_always(world: World) -> Audit:
     """What holds at every moment, however little of it is done."""
     audit = Audit(world)
-    audit.expect("P1", len(audit.paid) <= 1, f"{len(audit.paid)} successful charges")
+    times = Counter(charge.subscription for charge in audit.paid)
+    for subscription in {payment.subscription_id for payment in audit.payments} | set(times):
+        # Over all of its payments, the open and the closed ones.
+        audit.expect("P1", times[subscription] <= 1, f"{subscription}: {times[subscription]} successful charges")
     bound = {payment.intent_id for payment in audit.payments}
-    charged = {charge.payment_intent for charge in audit.charges}
+    charged = {charge.intent for charge in audit.charges}
     audit.expect("P1", charged <= bound, f"charges on {charged - bound}, bound is {bound}")
-    offsets = set(InboxMessage.objects.values_list("offset", flat=True))
-    ahead = set(range(world.committed)) - offsets
+    ahead = set(range(world.committed)) - set(InboxMessage.objects.values_list("offset", flat=True))
     audit.expect("P2", not ahead, f"offsets {ahead} are committed and have no row")
     for payment in audit.payments:
-        paid = any(charge.payment_intent == payment.intent_id for charge in audit.paid)
-        audit.expect("P3", paid or payment.status != "success", "success without a charge")
-    _audit_failures(audit)
+        _audit_words(audit, payment)
     rows = set(OutboxMessage.objects.values_list("message_id", flat=True))
     told = {_ce_id(record.headers) for record in world.published if record.topic.startswith("notification")}
     audit.expect("P4", told <= rows, f"told before it was committed: {told - rows}")
@@ -71,92 +81,112 @@ def audit_at_rest(world: World) -> Audit:
     audit.expect("P2", world.committed == len(world.topic), f"committed {world.committed} of {len(world.topic)}")
     offsets = sorted(InboxMessage.objects.values_list("offset", flat=True))
     audit.expect("P2", offsets == list(range(len(world.topic))), f"records with verdicts: {offsets}")
-    audit.expect("P2", len(audit.payments) == 1, f"{len(audit.payments)} payments of one subscription")
     for payment in audit.payments:
         _audit_end(audit, payment)
-        _audit_told(audit, payment)
+    _audit_told(audit)
     waiting = OutboxMessage.objects.filter(published_at__isnull=True).count()
     audit.expect("P4", waiting == 0, f"{waiting} records wait to be published")
     return audit
 
 
-def _audit_failures(audit: Audit) -> None:
-    """Every no that we believed was one: a failed charge, or a refusal that Stripe answered."""
-    declined = [one for one in audit.attempts if one.state in ("declined", "action_required")]
-    failed = [charge for charge in audit.charges if charge.status == "failed"]
-    audit.expect("P3", len(declined) <= len(failed), f"{len(declined)} declined attempts, {len(failed)} failed charges")
-    rejected = [one for one in audit.attempts if one.state == "rejected"]
-    if rejected:
+def _audit_words(audit: Audit, payment: Payment) -> None:
+    """No success without a charge; every no that we believed was one: a failed charge, or a refusal by Stripe."""
+    paid, name = audit.paid_for(payment), f"{payment.subscription_id}/{payment.number}"
+    audit.expect("P3", bool(paid) or payment.status != "success", f"{name}: success without a charge")
+    audit.expect("P1", not paid or payment.closed_at is None, f"{name}: closed, and charged")
+    attempts = audit.attempts_at(payment)
+    declined = [one for one in attempts if one.state in ("declined", "action_required")]
+    failed = [one for one in audit.charges if one.intent == payment.intent_id and not one.paid]
+    words = f"{name}: {len(declined)} declined attempts, {len(failed)} failed charges"
+    audit.expect("P3", len(declined) <= len(failed), words)
+    failed_late = audit.world.effects_may_be_late or payment.status != "failed"
+    audit.expect("P3", failed_late or not paid, f"{name}: failed, and charged")
+    # Closing ends one without a code: then nobody was refused anything.
+    if any(one.state == "rejected" and (one.code or not payment.closed_at) for one in attempts):
         refusals = [one for one in audit.world.stripe.control.requests() if one["status"] in (400, 404)]
-        audit.expect("P3", bool(refusals), "rejected, and Stripe refused nothing")
+        audit.expect("P3", bool(refusals), f"{name}: rejected, and Stripe refused nothing")
 
 
 def _audit_end(audit: Audit, payment: Payment) -> None:
-    ends = audit.world.behaviour.ends
-    audit.expect("P3", payment.status in ends, f"rests as {payment.status} ({payment.code}), not as {sorted(ends)}")
-    paid = bool(audit.paid)
-    audit.expect("P3", paid == (payment.status == "success"), f"{payment.status}, and charged is {paid}")
+    paid, name = audit.paid_for(payment), f"{payment.subscription_id}/{payment.number}"
+    words = f"{name}: {payment.status}, and charged is {bool(paid)}"
+    audit.expect("P3", bool(paid) == (payment.status == "success"), words)
     if payment.status == "pending":
-        audit.expect("P5", payment.attention != "", "pending for ever, and nobody is shown it")
+        audit.expect("P5", payment.attention != "", f"{name}: pending for ever, and nobody is shown it")
         return
-    sums = [(charge.amount, charge.currency.upper()) for charge in audit.paid]
-    audit.expect("P3", sums in ([], [(payment.amount, payment.currency)]), f"charged {sums}")
-    audit.expect("P5", payment.attention == "", f"settled, and still shown to a person: {payment.attention}")
-    took = (payment.settled_at or audit.world.clock()) - audit.world.trouble_at
-    audit.expect("P5", took <= SOON, f"settled {took} after the last fault")
+    sums = [(charge.amount, charge.currency) for charge in paid]
+    audit.expect("P3", sums in ([], [(payment.amount, payment.currency)]), f"{name}: charged {sums}")
+    # A dispute waits for a person's answer.
+    shown = payment.attention != "" and payment.disputed_at is None
+    audit.expect("P5", not shown, f"{name}: settled, and still shown to a person: {payment.attention}")
 
 
-def _audit_told(audit: Audit, payment: Payment) -> None:
+def _audit_told(audit: Audit) -> None:
     """Each outcome at least once, under its own id, with the same bytes, and in order."""
-    due = {_id_of(payment, f"failed/{one.number}"): "failed" for one in audit.attempts if one.state in FAILURES}
-    if payment.status == "success":
-        due[_id_of(payment, "success")] = "success"
+    due: dict[str, str] = {}
+    for payment in audit.payments:
+        due |= _due(audit, payment)
     bytes_told: dict[str, set[tuple[bytes | None, bytes | None]]] = defaultdict(set)
-    statuses: dict[str, str] = {}
+    told: dict[str, tuple[str, str]] = {}
     for record in audit.world.published:
         if record.topic.startswith("notification"):
             bytes_told[_ce_id(record.headers)].add((record.key, record.value))
-            statuses.setdefault(_ce_id(record.headers), json.loads(record.value or b"")["payment"]["status"])
+            about = json.loads(record.value or b"")["payment"]
+            told.setdefault(_ce_id(record.headers), (about["status"], about["id"]))
+    statuses = {one: status for one, (status, _) in told.items()}
     audit.expect("P4", statuses == due, f"told {statuses}, due was {due}")
     changed = [one for one, versions in bytes_told.items() if len(versions) > 1]
     audit.expect("P4", not changed, f"told with different bytes: {changed}")
-    if payment.status != "pending" and statuses:
-        last = list(statuses.values())[-1]
-        audit.expect("P4", last == payment.status, f"told last: {last}, is {payment.status}")
+    for payment in audit.payments:
+        last = [status for status, about in told.values() if about == str(payment.id)][-1:]
+        if payment.status != "pending" and last:
+            audit.expect("P4", last == [payment.status], f"told last: {last}, is {payment.status}")
     parked = InboxMessage.objects.filter(verdict__in=InboxMessage.PARKED).count()
-    letters = {record.value for record in audit.world.published if not record.topic.startswith("notification")}
+    letters = {
+        dict(record.headers)["kafka_dlt-original-offset"]
+        for record in audit.world.published
+        if not record.topic.startswith("notification")
+    }
     audit.expect("P4", len(letters) == parked, f"{len(letters)} dead letters of {parked} parked records")
 
 
-FAILURES = ("declined", "action_required", "rejected", "refused")
+def _due(audit: Audit, payment: Payment) -> dict[str, str]:
+    """What must have been told of a payment: the id and the status of each notification."""
+    due = {
+        _id_of(payment, f"failed/{one.number}"): "failed"
+        for one in audit.attempts_at(payment)
+        if one.state in FAILURES and one.asked_by != "schedule" and one.code != "closed"
+    }
+    if payment.status == "success":
+        due[_id_of(payment, "success")] = "success"
+    if payment.closed_at and _closed_between_attempts(payment):
+        due[_id_of(payment, "closed")] = "failed"
+    return due
 
 
-def tell_story(world: World) -> str:
-    """All that there is to know about a history that broke a promise."""
-    tables: list[type[models.Model]] = [InboxMessage, Payment, Attempt, Transition, OutboxMessage]
-    parts = ["operations:", *(f"  {line}" for line in world.gate.log)]
-    for table in tables:
-        parts.append(f"{table.__name__}:")
-        parts += [f"  {_plain(row)}" for row in table._default_manager.order_by("pk").values()]
-    parts.append(f"published: {[(_ce_id(one.headers), one.value) for one in world.published]}")
-    parts.append("Stripe received:")
-    parts += [f"  {_request(one)}" for one in world.stripe.control.requests()]
-    parts.append("ledger:")
-    parts += [f"  {_plain(row)}" for row in world.stripe.ledger.report()["payment_intents"]]
-    return "\n".join(parts)
+def _closed_between_attempts(payment: Payment) -> bool:
+    """Whether it was closed while somebody waited for an attempt that hadn't begun, so that no attempt tells it."""
+    closing = Transition.objects.filter(payment=payment, from_status="pending", to_status="failed").last()
+    if closing is None or closing.at != payment.closed_at or closing.attempt is None:
+        return False
+    before = Transition.objects.filter(attempt=closing.attempt, attempt_state__in=FAILURES, id__lt=closing.id)
+    return closing.attempt.state == "refused" or before.exists()
 
 
-def _request(one: dict[str, Any]) -> str:
-    return f"{one['endpoint']} {one['params']} key={one['idempotency_key']} -> {one['status']} fault={one['fault']}"
-
-
-def _plain(row: Any) -> str:
-    kept = {name: value for name, value in row.items() if value not in (None, "", [], {}) and name != "value"}
-    return json.dumps(kept, cls=DjangoJSONEncoder, default=repr) if _is_plain(kept) else repr(kept)
-
-
-def _is_plain(row: dict[str, Any]) -> bool:
-    return not any(isinstance(value, bytes | memoryview) for value in row.values())
+def _charges(world: World) -> list[Charge]:
+    ledger = world.stripe.ledger
+    with ledger.lock:
+        subscriptions = {one.id: one.metadata.get("subscription_id", "") for one in ledger.payment_intents}
+        return [
+            Charge(
+                intent=one.payment_intent,
+                subscription=subscriptions[one.payment_intent],
+                paid=one.status == "succeeded",
+                amount=one.amount,
+                currency=one.currency.upper(),
+            )
+            for one in ledger.charges
+        ]
 
 
 def _id_of(payment: Payment, transition: str) -> str:

@@ -6,6 +6,7 @@ be known may it stay pending, and then a person must be shown it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 Moment = Literal["start", "accepted", "settled"]
@@ -28,6 +29,13 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Deed:
+    """Something that staff do when the payment is settled, again and again until it is done."""
+
+    what: Literal["close", "reissue", "replay"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Behaviour:
     """One way in which Stripe, a card, and the producers of events behave."""
 
@@ -40,6 +48,11 @@ class Behaviour:
     unknowable: bool = False
     processes: bool = False
     """The bank takes its time, and decides while nobody looks."""
+    deeds: tuple[Deed, ...] = ()
+    retries: tuple[timedelta, ...] = ()
+    """RETRY_SOFT_AFTER."""
+    sleeps: bool = False
+    """After the first trouble nobody works for a day, and Stripe forgets its idempotency keys."""
 
 
 def _event(method: str, **more: Any) -> tuple[Wanted, ...]:
@@ -161,4 +174,49 @@ TWO_EVENTS = (
         ),
     ),
 )
-BEHAVIOURS = ONE_EVENT + FAULTS + TWO_EVENTS
+KEY = {"kind": "status", "effect": "none", "status": 401}
+TROUBLES = (
+    # The second answer is the probe's: the key is refused for a while, and taken again.
+    Behaviour(name="key refused", ends=SUCCESS, faults=({**KEY, "endpoint": "confirm"}, {**KEY, "endpoint": "list"})),
+    Behaviour(name="key refused from the start", ends=SUCCESS, faults=({**KEY, "count": 3},)),
+    # The probe is answered, so that it is this payment's trouble alone.
+    Behaviour(name="one method forbidden", ends=SUCCESS, faults=_fault("status", "none", status=403)),
+    Behaviour(name="rate limited", ends=SUCCESS, faults=_fault("rate_limit", "none", count=2)),
+    Behaviour(name="object locked", ends=SUCCESS, faults=_fault("lock_timeout", "none")),
+    Behaviour(name="stored 500, carried out later", ends=SUCCESS, faults=_fault("roll_forward", "after", seconds=40)),
+    Behaviour(name="no answer, then nobody for a day", ends=SUCCESS, faults=_fault("reset", "after"), sleeps=True),
+    Behaviour(name="nothing done, then nobody for a day", ends=SUCCESS, faults=_fault("reset", "before"), sleeps=True),
+    Behaviour(
+        name="declined, then nobody for a day",
+        ends=FAILED,
+        cards=(SOFT,),
+        events=_event("pm_soft"),
+        faults=_fault("reset", "after"),
+        sleeps=True,
+    ),
+)
+DEEDS = (
+    Behaviour(
+        name="closed and re-issued",
+        ends=SUCCESS,
+        cards=(FICKLE,),
+        events=_event("pm_fickle"),
+        deeds=(Deed(what="close"), Deed(what="reissue")),
+    ),
+    Behaviour(
+        name="replayed by staff",
+        ends=SUCCESS,
+        cards=(FICKLE,),
+        events=_event("pm_fickle"),
+        deeds=(Deed(what="replay"),),
+    ),
+    Behaviour(
+        name="retried by schedule",
+        ends=SUCCESS,
+        cards=(FICKLE,),
+        events=_event("pm_fickle"),
+        # With a lease that has to run out first it is still soon.
+        retries=(timedelta(seconds=50),),
+    ),
+)
+BEHAVIOURS = ONE_EVENT + FAULTS + TWO_EVENTS + TROUBLES + DEEDS

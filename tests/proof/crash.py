@@ -10,6 +10,7 @@ call to Stripe, a publish, an offset commit, a doorbell. The gate counts them, a
   operation happened it can't know; a COMMIT that was acknowledged too late looks exactly like this.
 * stall before, stall after: the process stands still, others take over whatever they can, and then it goes on as
   if nothing had been, by a clock that is behind theirs. Only where no transaction is open.
+* hint before: the process goes on, but first all of Stripe's webhooks about what has happened so far come in.
 """
 
 from collections import Counter
@@ -38,9 +39,10 @@ class Way(Enum):
     LOSE_AFTER = "lose-after"
     STALL_BEFORE = "stall-before"
     STALL_AFTER = "stall-after"
+    HINT_BEFORE = "hint-before"
 
 
-STALLS = (Way.STALL_BEFORE, Way.STALL_AFTER)
+STALLS = (Way.STALL_BEFORE, Way.STALL_AFTER, Way.HINT_BEFORE)
 
 # A COMMIT that stands still keeps its locks, so nobody could take over; a doorbell takes no time.
 CANT_STALL = frozenset({"commit", "ring"})
@@ -73,10 +75,11 @@ class Operation:
 
 @dataclass
 class Gate:
-    """Counts operations and strikes. `stalled` is called where a process stands still."""
+    """Counts operations and strikes. `stalled` is called where a process stands still, `hinted` for webhooks."""
 
     strikes: list[Strike] = field(default_factory=list)
     stalled: Callable[[], None] = lambda: None
+    hinted: Callable[[], None] = lambda: None
     struck: Callable[[], None] = lambda: None
     seen: list[Operation] = field(default_factory=list)
     """Since the last strike."""
@@ -108,9 +111,9 @@ class Gate:
                 with suppress(Exception):
                     do()
                 raise Died if way is Way.DIE_AFTER else lost
-            case Way.STALL_BEFORE:
+            case Way.STALL_BEFORE | Way.HINT_BEFORE:
                 if kind not in CANT_STALL:
-                    self.stalled()
+                    (self.stalled if way is Way.STALL_BEFORE else self.hinted)()
                 return do()
             case Way.STALL_AFTER:
                 done = do()

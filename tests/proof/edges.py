@@ -28,6 +28,8 @@ class Source:
         world.generation += 1
         self.generation = world.generation
         self._position = world.committed
+        self.unaware = False
+        """Whether it hasn't heard yet that another member has come."""
 
     def take(self, *, limit: int, seconds: float) -> list[Delivered]:
         """What hasn't been taken yet."""
@@ -37,7 +39,7 @@ class Source:
 
     def still_owned(self, records: Iterable[Delivered]) -> list[Delivered]:
         """All, unless another member has come."""
-        return list(records) if self.generation == self._world.generation else []
+        return list(records) if self.unaware or self.generation == self._world.generation else []
 
     def commit(self, records: Sequence[Delivered]) -> None:
         """A commit that fails only means that they are delivered again."""

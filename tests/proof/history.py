@@ -1,42 +1,25 @@
 """One history: a behaviour and where to strike. Run it, audit it, count it."""
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from datetime import timedelta
 
 from django.apps import apps
 from django.db import connection
+from django.test import override_settings
 
 from billing_project.dev.simulator import Simulator
-from tests.proof.audit import audit_always, audit_at_rest, tell_story
+from tests.proof.audit import Audit, audit_always, audit_at_rest
 from tests.proof.behaviours import Behaviour
 from tests.proof.crash import Operation, Session, Strike, Way, ways_at
+from tests.proof.inline import InlineThreads
+from tests.proof.story import tell_story
+from tests.proof.tally import Tally
 from tests.proof.world import NeverRests, World
 
-
-@dataclass(kw_only=True)
-class Tally:
-    """What a run has looked at. Adds up over the workers of pytest-xdist as plain JSON."""
-
-    histories: Counter[str] = field(default_factory=Counter)
-    """By number of strikes."""
-    ways: Counter[str] = field(default_factory=Counter)
-    operations: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    checks: Counter[str] = field(default_factory=Counter)
-    behaviours: Counter[str] = field(default_factory=Counter)
-    crash_points: set[str] = field(default_factory=set)
-
-    def add(self, other: dict[str, Any]) -> None:
-        """Add what another worker has sent."""
-        for name, value in other.items():
-            getattr(self, name).update(value)
-
-    def as_json(self) -> str:
-        """What a worker sends."""
-        return json.dumps(vars(self) | {"crash_points": sorted(self.crash_points)})
+# P5, in words: settled, or shown to a person, within three minutes after the last fault. Where two struck, what
+# counts is the wait after the last.
+SOON = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +41,13 @@ class Laboratory:
 
     def run(self, behaviour: Behaviour, strikes: Sequence[Strike] = ()) -> Outcome:
         """Live one history to its rest and audit it."""
-        self._empty()
+        self.empty()
         world = World(stripe=self.stripe, behaviour=behaviour, session=self.session, strikes=strikes)
         broken: list[str] = []
         world.after_death = lambda: broken.extend(self._always(world))
         try:
-            world.live()
+            with override_settings(RETRY_SOFT_AFTER=behaviour.retries):
+                world.live()
         except NeverRests as tired:
             broken += [f"P5: {tired}", *self._always(world)]
         except Exception as trouble:  # noqa: BLE001 - it is a finding, whatever it is
@@ -71,6 +55,7 @@ class Laboratory:
             broken += [f"unexpected: {type(trouble).__name__}: {trouble}", *self._always(world)]
         else:
             audit = audit_at_rest(world)
+            audit_end(audit, behaviour)
             self.tally.checks.update(audit.checked)
             broken += audit.broken
         self._count(world, strikes)
@@ -85,8 +70,10 @@ class Laboratory:
         self.tally.checks.update(audit.checked)
         return audit.broken
 
-    def _empty(self) -> None:
+    def empty(self) -> None:
+        """Nothing is in the database, and nothing has happened at Stripe."""
         self.stripe.control.reset()
+        InlineThreads.begin()
         tables = [model._meta.db_table for model in apps.get_app_config("payments").get_models()]
         with connection.cursor() as cursor:
             # History is append-only for everyone who minds triggers; without them nothing is slower than this.
@@ -100,11 +87,24 @@ class Laboratory:
         tally.behaviours[world.behaviour.name] += 1
         tally.operations.update(world.gate.counts)
         tally.ways.update(strike.way.value for strike in strikes[: len(strikes) - len(world.gate.strikes)])
-        for fault in self.stripe.control.faults():
-            if fault["struck"]:
-                tally.faults[f"{fault['kind']} {fault['effect']}"] += fault["struck"]
+        tally.note_faults(self.stripe.control.faults())
         if strikes:
             tally.crash_points.add(f"{world.behaviour.name}/{strikes[0]}")
+
+
+def audit_end(audit: Audit, behaviour: Behaviour) -> None:
+    """One payment, or one more for each time that it was re-issued; the last one rests as it should, and soon."""
+    wanted = 1 + [deed.what for deed in behaviour.deeds].count("reissue")
+    audit.expect("P2", len(audit.payments) == wanted, f"{len(audit.payments)} payments, not {wanted}")
+    if not audit.payments:
+        return
+    *earlier, last = audit.payments
+    audit.expect("P1", all(one.closed_at for one in earlier), "an earlier payment is open")
+    ends = sorted(behaviour.ends)
+    audit.expect("P3", last.status in ends, f"rests as {last.status} ({last.code}), not as {ends}")
+    if last.settled_at:
+        took = last.settled_at - audit.world.trouble_at
+        audit.expect("P5", took <= SOON, f"settled {took} after the last fault")
 
 
 def points(operations: Sequence[Operation], *, among: tuple[Way, ...]) -> Iterator[Strike]:

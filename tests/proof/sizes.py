@@ -2,7 +2,12 @@
 
 import os
 
-FULL = os.environ.get("PROOF_SIZE") == "full"
+SIZE = os.environ.get("PROOF_SIZE", "sample")
+FULL = SIZE == "full"
 SEED = int(os.environ.get("PROOF_SEED", "1"))
-# `behaviour/5:die-after,3:stall-before`: this one history, and no other.
+# One history, and no other: `behaviour/5:die-after,3:stall-before`, or `random/17`, where `random/17/80/-keys-late`
+# is its first 80 ticks, without refused keys and late requests.
 ONLY = os.environ.get("PROOF_HISTORY", "")
+
+# Random histories: hundreds of lives each, so few in the sample; the soak is for a night.
+RANDOM_HISTORIES = {"sample": 20, "full": 1_000, "soak": 100_000}[SIZE]

@@ -1,0 +1,53 @@
+"""The pytest plugin that prints what the proof has looked at, so that nobody has to believe it.
+
+A plugin and not part of the folder's conftest: the controller of pytest-xdist collects nothing, so it reads a
+folder's conftest only if that folder is named on the command line.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.proof.sizes import SEED
+from tests.proof.tally import TALLY
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands its numbers to the run."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["proof"] = TALLY.as_json()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """The run takes a worker's numbers."""
+    TALLY.add(json.loads(getattr(node, "workeroutput", {}).get("proof", "{}")))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each kind of number."""
+    if not TALLY.checks:
+        return
+    terminalreporter.section(f"the proof (seed {SEED})")
+    lines = (
+        ("histories cut", TALLY.histories, "strikes"),
+        ("behaviours", dict.fromkeys(TALLY.behaviours, 1), None),
+        ("crash points", dict.fromkeys(TALLY.crash_points, 1), None),
+        ("strikes", TALLY.ways, ""),
+        ("random histories", {"": TALLY.random_histories["histories"]}, None),
+        ("  with", {name: count for name, count in TALLY.random_histories.items() if name != "histories"}, ""),
+        ("  ingredients", TALLY.ingredients, ""),
+        ("operations", TALLY.operations, ""),
+        ("faults of Stripe", TALLY.faults, ""),
+        ("promises held", TALLY.checks, ""),
+    )
+    for title, counts, unit in lines:
+        if sum(counts.values()):
+            details = "" if unit is None else _by(counts, unit)
+            terminalreporter.write_line(f"{title:<17}{sum(counts.values()):>9,}   {details}")
+
+
+def _by(counts: dict[str, int], unit: str) -> str:
+    return ", ".join(f"{name}{' ' + unit if unit else ''}: {count:,}" for name, count in sorted(counts.items()))
