@@ -20,12 +20,13 @@ ALLOWED = frozenset({
     "event", "level", "timestamp", "logger", "exception", "dropped",
     # who and what: ids and positions, never contents
     "payment", "subscription", "attempt", "record", "topic", "partition", "offset", "outbox", "task", "intent",
+    "refund", "dispute",
     "request", "account", "group", "process", "trace",
     # what happened
     "state", "status", "verdict", "step", "outcome", "code", "fault", "kind", "why", "who", "error", "http_status",
     # how much and how long
     "count", "rung", "accepted", "duplicates", "parked", "known", "seconds", "pause", "due_at", "tries", "queued",
-    "setting", "fix",
+    "setting", "fix", "endpoint", "rate",
 })  # fmt: skip
 
 # Loggers whose arguments are addresses, counts and task ids.

@@ -34,6 +34,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     options = early_config.known_args_namespace
     if worker:
         os.environ.update(_addresses_for(worker))
+    elif "TEST_DATABASE_URL" in os.environ:  # whoever runs this run has started them, as tests.mutation does
+        os.environ.update(_addresses_for("main"))
     elif not (options.no_services or options.collectonly or options.help or options.version):
         _start()
         os.environ.update(_addresses_for("main"))
