@@ -1,23 +1,28 @@
 """The admin, read-only: staff see payments with their attempts and history, and change nothing here."""
 
 import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import F, Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from payments import money
+from payments.look_up import look_up
 from payments.models import (
     Attempt,
     Break,
+    Dispute,
     InboxMessage,
     OutboxMessage,
     Payment,
     Reconciliation,
+    Refund,
     Transition,
     Webhook,
 )
@@ -71,6 +76,31 @@ class _NotificationInline(_ReadOnly, TabularInline):
     ordering = ("id",)
 
 
+class _RefundInline(_ReadOnly, TabularInline):
+    model = Refund
+    fields = ("state", "amount_for_people", "asked_by", "reason", "refund_id", "code", "created_at", "ended_at")
+    readonly_fields = ("amount_for_people",)
+    extra = 0
+    ordering = ("created_at",)
+
+    @display(description="amount")
+    def amount_for_people(self, refund: Refund) -> str:
+        """In the currency's own form."""
+        return money.for_people(refund.amount, currency=refund.payment.currency)
+
+
+class _DisputeInline(_ReadOnly, TabularInline):
+    model = Dispute
+    fields = ("status", "amount_for_people", "reason", "respond_by", "dispute_id", "opened_at", "ended_at")
+    readonly_fields = ("amount_for_people",)
+    extra = 0
+
+    @display(description="amount")
+    def amount_for_people(self, dispute: Dispute) -> str:
+        """In the currency's own form."""
+        return money.for_people(dispute.amount, currency=dispute.currency)
+
+
 @admin.register(Payment)
 class PaymentAdmin(_ReadOnly, ModelAdmin):
     """List, search, open."""
@@ -91,7 +121,7 @@ class PaymentAdmin(_ReadOnly, ModelAdmin):
     ordering = ("-created_at",)
     list_per_page = 50
     show_full_result_count = False
-    inlines = (_AttemptInline, _TransitionInline, _NotificationInline)
+    inlines = (_AttemptInline, _TransitionInline, _RefundInline, _DisputeInline, _NotificationInline)
     fieldsets = (
         (
             None,
@@ -101,6 +131,13 @@ class PaymentAdmin(_ReadOnly, ModelAdmin):
         ("Stripe", {"fields": ("intent_id", "account_id", "livemode", "fault", "kind", "code")}),
         ("Times (UTC)", {"fields": ("created_at", "accepted_at", "settled_at", "due_at", "lease_until", "closed_at")}),
     )
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """One payment; where only Stripe knows what has become of it, Stripe is asked first."""
+        with suppress(ValueError):
+            look_up(payment_id=uuid.UUID(object_id), now=datetime.now(UTC))
+        page: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
+        return page
 
     @display(description="amount", ordering="amount")
     def amount_for_people(self, payment: Payment) -> str:
@@ -119,6 +156,51 @@ class PaymentAdmin(_ReadOnly, ModelAdmin):
         except ValueError:
             found: tuple[Any, bool] = super().get_search_results(request, queryset, search_term)
             return found
+
+
+@admin.register(Refund)
+class RefundAdmin(_ReadOnly, ModelAdmin):
+    """What goes back to customers, newest first; what needs a look says why."""
+
+    list_display = ("payment", "amount_for_people", "state", "asked_by", "reason", "attention", "created_at")
+    list_filter = ("state", ("attention", admin.EmptyFieldListFilter))
+    search_fields = ("=refund_id", "=payment__intent_id", "=payment__subscription__id")
+    search_help_text = "Refund, PaymentIntent or subscription, re_… or pi_… – whole, not a part"
+    ordering = ("-created_at",)
+    list_select_related = ("payment",)
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("id", "payment", "amount_for_people", "state", "asked_by", "reason", "attention")}),
+        ("Stripe", {"fields": ("refund_id", "code", "request_id")}),
+        ("Times (UTC)", {"fields": ("created_at", "ended_at", "due_at", "lease_until")}),
+    )
+
+    @display(description="amount", ordering="amount")
+    def amount_for_people(self, refund: Refund) -> str:
+        """In the currency's own form."""
+        return money.for_people(refund.amount, currency=refund.payment.currency)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(_ReadOnly, ModelAdmin):
+    """What customers' banks dispute: open ones first, by the time until which evidence is taken."""
+
+    list_display = ("dispute_id", "payment", "amount_for_people", "reason", "status", "respond_by", "ended_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), "status")
+    search_fields = ("=dispute_id", "=charge_id", "=payment__intent_id", "=payment__subscription__id")
+    search_help_text = "Dispute, charge, PaymentIntent or subscription – whole, not a part"
+    ordering = (F("ended_at").desc(nulls_first=True), F("respond_by").asc(nulls_last=True))
+    list_select_related = ("payment",)
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("dispute_id", "payment", "charge_id", "amount_for_people", "reason", "status")}),
+        ("Times (UTC)", {"fields": ("opened_at", "respond_by", "seen_at", "ended_at")}),
+    )
+
+    @display(description="amount", ordering="amount")
+    def amount_for_people(self, dispute: Dispute) -> str:
+        """In the currency's own form."""
+        return money.for_people(dispute.amount, currency=dispute.currency)
 
 
 @admin.register(OutboxMessage)

@@ -14,10 +14,9 @@ from enum import Enum, auto
 from typing import Any, assert_never
 
 import structlog
-from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Greatest
+from django.db.models import Q
 
+from payments import charging
 from payments.gateway import Event
 from payments.models import Attempt, Payment, Webhook
 
@@ -100,7 +99,9 @@ def judge(*, webhook: Webhook, now: datetime) -> uuid.UUID | None:
         return _keep_for_a_look(webhook, payment, now)
     verdict = _verdict(payment, payment.attempts.order_by("-number").first(), news)
     look = verdict == Webhook.Verdict.LOOK
-    if (payment.lease_until and payment.lease_until > now) or (look and not _make_due(payment, now)):
+    if (payment.lease_until and payment.lease_until > now) or (
+        look and not charging.make_due(payment=payment, now=now)
+    ):
         log.info("webhook waits", record=webhook.event_id, kind=webhook.type, payment=str(payment.id))
         return None
     _close(webhook, payment, verdict, now)
@@ -129,7 +130,9 @@ def _keep_for_a_look(webhook: Webhook, payment: Payment, now: datetime) -> uuid.
     """Money back: it stays open, with its payment, until `refunds.follow_up` has asked Stripe about it. A payment that
     we don't know as paid yet has to be looked at first, as a charge."""
     unpaid = payment.status != Payment.Status.SUCCESS
-    if unpaid and ((payment.lease_until and payment.lease_until > now) or not _make_due(payment, now)):
+    if unpaid and (
+        (payment.lease_until and payment.lease_until > now) or not charging.make_due(payment=payment, now=now)
+    ):
         return None
     Webhook.objects.filter(id=webhook.id, handled_at__isnull=True).update(payment=payment)
     log.info("webhook kept for a look", record=webhook.event_id, kind=webhook.type, payment=str(payment.id))
@@ -141,7 +144,7 @@ def _verdict(payment: Payment, attempt: Attempt | None, news: News) -> str:
     if payment.closed_at or payment.status == Payment.Status.SUCCESS:
         return _verdict_at_rest(payment, news)
     failed = payment.status == Payment.Status.FAILED
-    in_doubt, state = (_is_in_doubt(attempt), attempt.state) if attempt else (False, "")
+    in_doubt, state = (charging.only_asks(attempt), attempt.state) if attempt else (False, "")
     match news:
         case News.NOTHING:
             look = False
@@ -169,27 +172,9 @@ def _verdict_at_rest(payment: Payment, news: News) -> str:
     return Webhook.Verdict.KEPT if contradicts else Webhook.Verdict.NOTHING_NEW
 
 
-def _is_in_doubt(attempt: Attempt) -> bool:
-    """Whether the next step is to ask about this one; otherwise it could be a new one, which no hint may start."""
-    return attempt.state in Attempt.OPEN and (attempt.in_doubt or attempt.state != Attempt.State.SENDING)
-
-
-def _make_due(payment: Payment, now: datetime) -> bool:
-    """Due now, by compare and set, if it isn't already: what is overdue keeps its place. Returns whether it is.
-
-    Locks only what nobody has reason to claim, as `claim` passes over locked rows.
-    """
-    if payment.due_at and payment.due_at <= now:
-        return True
-    as_seen = Payment.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=now),
-        id=payment.id, status=payment.status, due_at=payment.due_at, closed_at__isnull=True,
-    )  # fmt: skip
-    with transaction.atomic():
-        if as_seen.select_for_update(skip_locked=True).first() is None:
-            return False
-        # This look is one more than the schedule's, so it takes none of them away.
-        return bool(as_seen.update(due_at=now, looks=Greatest(F("looks") - 1, 0)))
+def _is_taken(payment: Payment, now: datetime) -> bool:
+    """Whether a worker has it, who may know more in a moment."""
+    return payment.lease_until is not None and payment.lease_until > now
 
 
 def _is_of_others(webhook: Webhook, payment: Payment) -> bool:

@@ -9,7 +9,7 @@ again what a restored database has forgotten).
 from payments.charging.adoption import NotAdopted, adopt
 from payments.charging.claim import Claim, claim
 from payments.charging.close import NotClosed, close, reissue
-from payments.charging.due import find_due
+from payments.charging.due import find_due, make_due, only_asks
 from payments.charging.pause import heed, is_paused, pause, probe, resume
 from payments.charging.retry import NotReplayable, replay, request_attempt
 from payments.charging.run import charge
@@ -29,6 +29,8 @@ __all__ = [
     "find_due",
     "heed",
     "is_paused",
+    "make_due",
+    "only_asks",
     "pause",
     "probe",
     "reissue",

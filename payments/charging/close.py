@@ -4,17 +4,21 @@ P1 rests on the order: cancel, see `canceled`, then `closed_at`. A payment that 
 under its row lock, by which a binding has to pass: a worker that is just making one finds out and cancels it.
 """
 
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from django.db import transaction
 
-from payments import notifications, outbox
-from payments.answers import Seen
+from payments import limits, notifications, outbox
+from payments.answers import Reply, Seen
+from payments.charging.pause import heed
 from payments.charging.settle import close_unbound, settle
 from payments.gateway import Gateway
+from payments.limits import Endpoint
 from payments.models import Attempt, Payment, Subscription, Transition
 
 log = structlog.get_logger(__name__)
@@ -38,8 +42,9 @@ def close(*, payment_id: uuid.UUID, who: str, reason: str, gateway: Gateway, now
         return _close_unbound(payment_id=payment_id, who=who, reason=reason, gateway=gateway, now=now)
     if payment.status == Payment.Status.SUCCESS:
         return NotClosed(text="it is paid: refund it instead")
-    gateway.cancel(intent=payment.intent_id)  # whatever the answer: the look decides
-    seen = gateway.retrieve(intent=payment.intent_id)
+    intent = payment.intent_id
+    _ask(endpoint=Endpoint.CANCEL, call=lambda: gateway.cancel(intent=intent), now=now)  # the look decides
+    seen = _ask(endpoint=Endpoint.RETRIEVE, call=lambda: gateway.retrieve(intent=intent), now=now)
     if not isinstance(seen, Seen):
         return NotClosed(text="Stripe gave no answer: try again")
     if seen.intent.status not in FINAL:
@@ -72,6 +77,14 @@ def reissue(*, payment_id: uuid.UUID, who: str, reason: str, now: datetime) -> P
         )  # fmt: skip
     log.info("reissued", payment=str(made.id), who=who)
     return made
+
+
+def _ask(*, endpoint: Endpoint, call: Callable[[], Reply], now: datetime) -> Reply:
+    """One call, when the rate limit lets it; what its answer means for all others is heeded."""
+    time.sleep(limits.reserve(endpoint=endpoint))
+    reply = call()
+    heed(endpoint=endpoint, reply=reply, now=now)
+    return reply
 
 
 def _close_unbound(

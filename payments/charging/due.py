@@ -1,4 +1,4 @@
-"""What is due and nobody came for, in the order in which it shall go.
+"""What is due: what nobody came for, in the order in which it shall go; and what a hint makes due now.
 
 First the outcomes that nobody knows, as money may have moved, the oldest attempt first; then what was never tried,
 then what is tried again, then looks at what has failed, the longest due first. The sweep rings for these.
@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import islice
 
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Greatest
 
 from payments.models import Attempt, Payment
 
@@ -39,3 +41,26 @@ def _in_order(*, now: datetime) -> Iterable["QuerySet[Payment, tuple[uuid.UUID, 
     yield pending.filter(due_at__lte=now - GRACE, intent_id__isnull=True)
     yield pending.filter(due_at__lte=now - GRACE, intent_id__isnull=False)
     yield free.filter(due_at__lte=now - GRACE, status=Payment.Status.FAILED)
+
+
+def only_asks(attempt: Attempt) -> bool:
+    """Whether the next step is to ask about this one; otherwise it could be a new one, which no hint may start."""
+    return attempt.state in Attempt.OPEN and (attempt.in_doubt or attempt.state != Attempt.State.SENDING)
+
+
+def make_due(*, payment: Payment, now: datetime) -> bool:
+    """Due now, by compare and set, if it isn't already: what is overdue keeps its place. Returns whether it is.
+
+    Locks only what nobody has reason to claim, as `claim` passes over locked rows.
+    """
+    if payment.due_at and payment.due_at <= now:
+        return True
+    as_seen = Payment.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=now),
+        id=payment.id, status=payment.status, due_at=payment.due_at, closed_at__isnull=True,
+    )  # fmt: skip
+    with transaction.atomic():
+        if as_seen.select_for_update(skip_locked=True).first() is None:
+            return False
+        # This look is one more than the schedule's, so it takes none of them away.
+        return bool(as_seen.update(due_at=now, looks=Greatest(F("looks") - 1, 0)))

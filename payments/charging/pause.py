@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from payments import limits
-from payments.answers import Misconfigured, Reply, Unknown
+from payments.answers import Misconfigured, Unknown
 from payments.gateway import Gateway
 from payments.limits import Endpoint
 from payments.models import Attempt, Pause, Payment
@@ -48,7 +48,7 @@ def resume(*, cause: str, who: str, now: datetime) -> bool:
     return bool(ended)
 
 
-def heed(*, endpoint: Endpoint, reply: Reply, now: datetime) -> None:
+def heed(*, endpoint: Endpoint, reply: object, now: datetime) -> None:
     """What an answer says beyond what was asked: after a 429 all go slower, after many failures in a row all wait."""
     failed = isinstance(reply, Unknown) and reply.servers_fault
     if isinstance(reply, Unknown) and reply.http_status == 429 and reply.why != LOCK_TIMEOUT:

@@ -12,6 +12,7 @@ from payments.gateway import Gateway
 from payments.models import Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.integration.refunding import ask, carry_out, deliver, follow_up, pay
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/payments/payment/"
@@ -68,6 +69,27 @@ def test_a_payment_shows_its_attempts_history_and_notifications(staff: Client, p
     page = staff.get(f"{LIST}{payment.id}/change/").content.decode()
     for text in ("generic_decline", "accepted", "attempt started", "declined: generic_decline", str(payment.intent_id)):
         assert text in page, text
+
+
+def test_a_paid_payment_shows_what_went_back_and_what_the_bank_disputes(
+    staff: Client, stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """The answer to "where is my money": beside the payment, and in lists of their own."""
+    paid = pay(stripe_gateway, clock)
+    ask(paid, clock, 2_550)
+    assert carry_out(stripe_gateway, clock) == ["succeeded"]
+    stripe.control.dispute(payment_intent=paid.intent_id or "")
+    deliver(stripe, clock, "charge.dispute.")
+    follow_up(stripe_gateway, clock)
+    page = staff.get(f"{LIST}{paid.id}/change/").content.decode()
+    for text in ("by mistake", "25.50\N{NO-BREAK SPACE}KZT", "fraudulent"):
+        assert text in page, text
+    for model, text in (("refund", "25.50\N{NO-BREAK SPACE}KZT"), ("dispute", "fraudulent")):
+        listed = staff.get(f"/admin/payments/{model}/")
+        assert text in listed.content.decode()
+        [row] = list(listed.context["cl"].result_list)
+        assert text in staff.get(f"/admin/payments/{model}/{row.pk}/change/").content.decode()
+        assert staff.get(f"/admin/payments/{model}/add/").status_code == 403
 
 
 def test_parked_records_are_listed_with_their_reason_and_content(staff: Client, clock: Clock) -> None:
