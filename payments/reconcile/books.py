@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
-from payments import limits
+from payments import charging, limits
 from payments.answers import Answer, Misconfigured, Page, Rejected, Unknown
 from payments.gateway import LARGEST_PAGE, Gateway, Part
 from payments.limits import Endpoint, Priority
@@ -17,8 +17,6 @@ T = TypeVar("T")
 
 # Under a steady load of charges there may be no token for long: the run ends and goes on later.
 LONGEST_WAIT_FOR_A_TOKEN = 60.0
-
-TOO_MANY_REQUESTS = 429
 
 
 class Interrupted(Exception):
@@ -51,9 +49,8 @@ class Books:
         if not limits.wait_for(endpoint=endpoint, priority=Priority.RECONCILE, seconds=LONGEST_WAIT_FOR_A_TOKEN):
             raise Interrupted("charging needs all that Stripe's rate limit allows: try again when there is less to do")
         reply = call()
+        charging.heed(endpoint=endpoint, reply=reply, now=self._clock())
         if isinstance(reply, Unknown):
-            if reply.http_status == TOO_MANY_REQUESTS:
-                limits.slow_down(endpoint=endpoint)
             raise Interrupted(f"Stripe gave no answer ({reply.why}): try again when it does")
         if isinstance(reply, Misconfigured) and not may_be_refused:
             raise Interrupted(f"Stripe refuses our key ({reply.http_status}): check STRIPE_SECRET_KEY")

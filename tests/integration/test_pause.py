@@ -10,7 +10,7 @@ import structlog
 from django.core.management import call_command
 
 from billing_project.dev.simulator import Simulator
-from payments import charging, limits, tasks
+from payments import charging, limits, reconcile, tasks
 from payments.gateway import Gateway
 from payments.models import OutboxMessage, Pause, Payment
 from tests.conftest import Clock
@@ -192,6 +192,24 @@ def test_what_speaks_of_our_pace_does_not_open_the_breaker(
     stripe.control.add_fault(kind="status", status=status, effect="none", count=None)
     charge(stripe_gateway, clock)
     assert not charging.is_paused()
+
+
+def test_what_stripe_answers_to_staff_and_to_the_reconciler_counts_too(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """Whoever meets the outage first stops charging; a list and a close are answers of the same servers."""
+    limits.breaker.forget()
+    take_in(clock, "a", method="pm_card_chargeDeclined")
+    assert charge(stripe_gateway, clock) == {"a": "failed"}
+    stripe.control.add_fault(kind="status", status=503, effect="none", count=None)
+    payment = Payment.objects.get()
+    for _ in range(4):
+        charging.close(payment_id=payment.id, who="aida", reason="off", gateway=stripe_gateway, now=clock())
+    assert not charging.is_paused()
+    hour_ago = clock() - timedelta(hours=1)
+    for _ in range(2):
+        reconcile.reconcile(gateway=stripe_gateway, clock=clock, from_at=hour_ago, until_at=clock(), asked_by="aida")
+    assert Pause.objects.get().cause == "outage"
 
 
 def test_staff_pause_and_resume(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:
