@@ -7,6 +7,7 @@ outage of Stripe, when asking only makes customers wait. A probe ends the last t
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import transaction
 
 from payments import limits
 from payments.answers import Misconfigured, Unknown
@@ -65,8 +66,11 @@ def probe(*, gateway: Gateway, now: datetime) -> None:
     if not due.update(probed_at=now):
         return
     answer = gateway.probe()
-    if not isinstance(answer, Unknown) and resume(cause=Pause.Cause.OUTAGE, who="probe", now=now):
-        _look_at_unknowns(now=now)
+    if not isinstance(answer, Unknown):
+        # Together: another sweep must not find charging resumed and the unknowns not due yet.
+        with transaction.atomic():
+            if resume(cause=Pause.Cause.OUTAGE, who="probe", now=now):
+                _look_at_unknowns(now=now)
     if not isinstance(answer, Unknown | Misconfigured):
         resume(cause=Pause.Cause.KEY, who="probe", now=now)
 

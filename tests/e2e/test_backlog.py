@@ -154,7 +154,8 @@ def test_during_an_outage_intake_goes_on_and_afterwards_the_unknown_come_first(d
     order = paid(deployment)
     assert len(order) == len(set(order)) == 167
     last = max(order.index(name) for name in unknown)
-    assert last <= len(unknown) + 5, "unknown outcomes first"
+    # A few go ahead of them while the bucket of looks, unused so far, fills.
+    assert last <= len(unknown) + 0.25 * RATE + JITTER, "unknown outcomes first"
     assert order.index("fresh") < 100
     moments = [call["at"] for call in calls(deployment, "payment_intents.confirm")]
     assert_rate_was_kept([at for at in moments if at > began_at])
