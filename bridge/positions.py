@@ -22,9 +22,13 @@ class Positions:
         self.floor: dict[int, int] = {}
         self._unchecked: dict[int, int] = {}
 
-    def begin(self, cluster: str, offsets: Mapping[int, int]) -> None:
+    def is_made_anew(self, *, cluster: str, topic_id: str) -> bool:
+        """Whether another topic of its name was taken in before it."""
+        return intake.is_made_anew(topic=_topic(cluster, topic_id))
+
+    def begin(self, *, cluster: str, topic_id: str, offsets: Mapping[int, int]) -> None:
         """Note where the group begins, before it does."""
-        intake.begin(cluster=cluster, topic=settings.KAFKA_TOPIC_PAYMENTS, offsets=offsets, now=datetime.now(UTC))
+        intake.begin(topic=_topic(cluster, topic_id), offsets=offsets, now=datetime.now(UTC))
 
     def check_assigned(self, source: Source) -> None:
         """Compare partitions that have just become ours. Raises `KafkaAway` after the group was set back.
@@ -35,10 +39,7 @@ class Positions:
         if not self._unchecked:
             return
         forgotten = intake.find_forgotten(
-            cluster=source.cluster,
-            topic=settings.KAFKA_TOPIC_PAYMENTS,
-            committed=self._unchecked,
-            now=datetime.now(UTC),
+            topic=_topic(source.cluster, source.topic_id), committed=self._unchecked, now=datetime.now(UTC)
         )
         if forgotten:
             go_back(source=source, forgotten=forgotten)
@@ -53,9 +54,12 @@ class Positions:
 
 def go_back(*, source: Source, forgotten: Sequence[intake.Forgotten]) -> NoReturn:
     """Stop charging, then set the group back to where the rows end, and join again."""
-    kept_from = source.first_offsets([one.partition for one in forgotten])
+    kept_from = source.start.first_offsets([one.partition for one in forgotten])
     again = intake.stop_charging(
-        cluster=source.cluster, topic=settings.KAFKA_TOPIC_PAYMENTS, forgotten=forgotten,
-        kept_from=kept_from, now=datetime.now(UTC),
-    )  # fmt: skip
-    source.begin_again(again, why="the database has forgotten records: charging is paused, they are read again")
+        topic=_topic(source.cluster, source.topic_id), forgotten=forgotten, kept_from=kept_from, now=datetime.now(UTC)
+    )
+    source.start.begin_again(again, why="the database has forgotten records: charging is paused, they are read again")
+
+
+def _topic(cluster: str, topic_id: str) -> intake.Topic:
+    return intake.Topic(cluster, settings.KAFKA_TOPIC_PAYMENTS, topic_id)

@@ -26,7 +26,6 @@ from payments.intake.known import (
     lock_places,
     lock_subscriptions,
     named,
-    place_of,
 )
 from payments.intake.requests import PaymentRequest, Record, Rejection
 from payments.intake.stored import as_stored, hash_of
@@ -124,7 +123,7 @@ class Batch:
         """Judge all and write all. The order of the tables is the order of their references."""
         judged: list[tuple[Record, Judgement, Payment | None]] = []
         for record in self.records:
-            if (place := (*place_of(record), hash_of(record))) in self.places:
+            if (place := (record.place, hash_of(record))) in self.places:
                 continue
             self.places.add(place)
             judged.append((record, *self.judge(record, at=record.at)))
@@ -207,7 +206,8 @@ class Batch:
     def _row(self, record: Record, judgement: Judgement, payment: Payment | None) -> InboxMessage:
         wish = record.wish if isinstance(record.wish, PaymentRequest) else None
         return InboxMessage(
-            cluster=record.cluster, topic=record.topic, partition=record.partition, offset=record.offset,
+            cluster=record.cluster, topic=record.topic, topic_id=record.topic_id,
+            partition=record.partition, offset=record.offset,
             value_hash=hash_of(record), key=record.key, value=record.value,
             headers=[[_storable(name), value and base64.b64encode(value).decode()] for name, value in record.headers],
             recorded_at=record.at, received_at=self.now,

@@ -39,6 +39,7 @@ class Known:
 
     judged_until: datetime | None
     status: str = ""  # of the payment; empty: there is none
+    imported: bool = False
     closed: bool = False
     kind: str = ""
     fingerprint: tuple[int, str, str] = (0, "", "")
@@ -63,7 +64,8 @@ def judge(*, request: PaymentRequest, at: datetime, known: Known, event_seen_for
         return Judgement(verdict="conflict", reason=_what_differs(request, known))
     other_method = request.payment_method != known.payment_method
     if known.status == "success":
-        return Judgement(verdict="duplicate", reason="the subscription is paid")
+        by_whom = "was paid by the service before" if known.imported else "is paid"
+        return Judgement(verdict="duplicate", reason=f"the subscription {by_whom}")
     if known.status == "pending":
         keep = Action.KEEP_METHOD if other_method else Action.NOTHING
         return Judgement(verdict="duplicate", reason="its payment is under way", action=keep)

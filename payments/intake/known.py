@@ -6,9 +6,13 @@ from datetime import datetime
 from django.db import connection
 
 from payments.charging.retry import card_declines, last_card
+from payments.intake import positions
 from payments.intake.judge import Known
-from payments.intake.requests import Record
+from payments.intake.requests import Place, Record
 from payments.models import InboxMessage, Payment, Subscription
+
+# `Payment.asked_by` of those that another service has charged.
+IMPORT = "import"
 
 
 def lock_places(records: Sequence[Record]) -> None:
@@ -25,14 +29,33 @@ def lock_subscriptions(ids: Sequence[str]) -> dict[str, Subscription]:
     return {one.id: one for one in Subscription.objects.select_for_update().filter(id__in=ids).order_by("id")}
 
 
-def known_places(records: Sequence[Record]) -> set[tuple[str, str, int, int, bytes]]:
+def known_places(records: Sequence[Record]) -> set[tuple[Place, bytes]]:
+    """Where there are rows already, with the hashes of their values.
+
+    A row from before topics' ids were kept counts for the topic that was met first since, and for no other: what
+    was delivered to the version before is known when it comes again, and a topic made anew is not taken for it.
+    """
+    ids = {record.topic_id for record in records}
     found = InboxMessage.objects.filter(
         cluster__in={record.cluster for record in records},
         topic__in={record.topic for record in records},
+        topic_id__in=ids | {""},
         partition__in={record.partition for record in records},
         offset__in={record.offset for record in records},
-    ).values_list("cluster", "topic", "partition", "offset", "value_hash")
-    return {(cluster, topic, partition, offset, bytes(hashed)) for cluster, topic, partition, offset, hashed in found}
+    ).values_list("cluster", "topic", "topic_id", "partition", "offset", "value_hash")
+    known: set[tuple[Place, bytes]] = set()
+    inherited: dict[tuple[str, str, int], list[tuple[int, bytes]]] = {}
+    for cluster, topic, topic_id, partition, offset, hashed in found:
+        known.add(((cluster, topic, topic_id, partition, offset), bytes(hashed)))
+        if not topic_id:
+            inherited.setdefault((cluster, topic, partition), []).append((offset, bytes(hashed)))
+    if inherited and ids != {""}:
+        for (cluster, topic, partition), topic_id in positions.heirs(set(inherited)).items():
+            known |= {
+                ((cluster, topic, topic_id, partition, offset), hashed)
+                for offset, hashed in inherited[cluster, topic, partition]
+            }
+    return known
 
 
 def known_events(ids: Sequence[str]) -> dict[str, str]:
@@ -59,16 +82,13 @@ def known_of(subscription: Subscription, payment: Payment | None, now: datetime)
     return Known(
         judged_until=subscription.judged_until,
         status=payment.status,
+        imported=payment.asked_by == IMPORT,
         closed=payment.closed_at is not None,
         kind=payment.kind,
         fingerprint=(payment.amount, payment.currency, payment.user_id),
         payment_method=payment.payment_method,
         card_declines=card_declines(card=last_card(payment), now=now) if payment.status == Payment.Status.FAILED else 0,
     )
-
-
-def place_of(record: Record) -> tuple[str, str, int, int]:
-    return (record.cluster, record.topic, record.partition, record.offset)
 
 
 def named(record: Record) -> str:

@@ -161,7 +161,8 @@ def _record(row: InboxMessage, value: bytes | None) -> Record:
     used = headers if value is None else tuple(one for one in headers if one[0] == "traceparent")
     return as_stored(
         Record(
-            cluster=row.cluster, topic=row.topic, partition=row.partition, offset=row.offset, at=row.recorded_at,
+            cluster=row.cluster, topic=row.topic, topic_id=row.topic_id,
+            partition=row.partition, offset=row.offset, at=row.recorded_at,
             key=None, value=kept if value is None else value, headers=used,
             wish=decode(value=kept if value is None else value, headers=used, price_unit=settings.PRICE_UNIT),
         )

@@ -3,9 +3,21 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 Headers = tuple[tuple[str, bytes | None], ...]
+
+
+# Cluster, topic, its id, partition, offset.
+Place = tuple[str, str, str, int, int]
+
+
+class Topic(NamedTuple):
+    """A topic as it was made once. `id`: Kafka's, another one when it is made anew; empty where Kafka gives none."""
+
+    cluster: str
+    name: str
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,3 +67,9 @@ class Record:
     headers: Headers
     wish: PaymentRequest | Rejection
     value_hash: bytes | None = None
+    topic_id: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands: what makes it itself, together with the hash of its value."""
+        return (self.cluster, self.topic, self.topic_id, self.partition, self.offset)

@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+TOPIC_ID = "Kafka's id of the topic, another one when it is made anew; empty: from before ids were kept"
+
 
 class Subscription(models.Model):
     """What a payment is for. Its row is the lock under which the records about it are judged."""
@@ -31,6 +33,7 @@ class InboxMessage(models.Model):
 
     cluster = models.TextField()
     topic = models.TextField()
+    topic_id = models.TextField(blank=True, default="", db_default="", help_text=TOPIC_ID)
     partition = models.IntegerField()
     offset = models.BigIntegerField()
     value_hash = models.BinaryField(max_length=32, help_text="SHA-256 of the value")
@@ -55,10 +58,10 @@ class InboxMessage(models.Model):
 
     class Meta:
         constraints = [
-            # P2 and section "who is a duplicate": a record delivered twice is the same record. The hash is in
-            # it because a topic that is made anew has other records at the same places.
+            # P2 and section "who is a duplicate": a record delivered twice is the same record. A topic that is made
+            # anew has other records at the same places: by its id, or by the hash where Kafka gives topics no ids.
             models.UniqueConstraint(
-                "cluster", "topic", "partition", "offset", "value_hash", name="inbox_one_per_record"
+                "cluster", "topic", "topic_id", "partition", "offset", "value_hash", name="inbox_one_per_place"
             ),
             # A known event id is a duplicate: looked up by id for each batch.
             models.UniqueConstraint(
@@ -107,13 +110,15 @@ class Position(models.Model):
 
     cluster = models.TextField()
     topic = models.TextField()
+    topic_id = models.TextField(blank=True, default="", db_default="", help_text=TOPIC_ID)
     partition = models.IntegerField()
+    first_offset = models.BigIntegerField(null=True, help_text="read from here; None: not noted, by an older version")
     next_offset = models.BigIntegerField(help_text="one more than the highest offset that has a row; never pruned")
     updated_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("cluster", "topic", "partition", name="position_one_per_partition"),
+            models.UniqueConstraint("cluster", "topic", "topic_id", "partition", name="position_one_per_place"),
         ]
 
     def __str__(self) -> str:

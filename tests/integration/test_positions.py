@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from bridge.consumer import Bridge, run_once
-from bridge.kafka import KafkaAway, Source
+from bridge.kafka import KafkaAway, Source, Where
 from bridge.loop import Stop
 from bridge.positions import Positions
 from payments import charging, intake
@@ -16,9 +16,9 @@ from payments.gateway import Gateway
 from payments.models import InboxMessage, Pause, Payment, Position, Subscription, Transition
 from tests.conftest import Clock
 from tests.integration.books import no_guards
+from tests.integration.bridge_member import events
 from tests.integration.events import accept, event, record
 from tests.integration.kafka_client import Neighbour, lines, make_all_topics, name_topics, running, wait_until
-from tests.integration.test_bridge import events
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +47,7 @@ def forget(*, partition: int, since: int) -> None:
         Position.objects.filter(partition=partition).update(next_offset=since)
 
 
-def run_bridge(neighbour: Neighbour, *, payments: int, start_from: str | None = None) -> None:
+def run_bridge(neighbour: Neighbour, *, payments: int, start_from: Where | None = None) -> None:
     """Until there are so many payments and nothing is left to read."""
     ends = {place: len(neighbour.records(neighbour.payments)) for place in ("all",)}
 
@@ -73,8 +73,21 @@ def test_positions_are_written_with_the_rows(clock: Clock) -> None:
     assert not Payment.objects.filter(subscription_id="e").exists()
 
 
+def test_where_reading_began_is_kept(clock: Clock) -> None:
+    """Only records from before it move it, as after a rewind; where an older version has not noted it, nothing does."""
+    topic = intake.Topic("test", "payment.createInitial")
+    intake.begin(topic=topic, offsets={0: 4, 1: 7}, now=clock())
+    Position.objects.filter(partition=1).update(first_offset=None)
+    accept(record(event("a"), at=clock(), offset=9), record(event("b"), at=clock(), offset=9, partition=1), now=clock())
+    intake.begin(topic=topic, offsets={0: 8}, now=clock())
+    assert dict(Position.objects.values_list("partition", "first_offset")) == {0: 4, 1: None}
+    accept(record(event("c"), at=clock(), offset=2), record(event("d"), at=clock(), offset=2, partition=1), now=clock())
+    assert dict(Position.objects.values_list("partition", "first_offset")) == {0: 2, 1: None}
+    assert positions() == {0: 10, 1: 10}
+
+
 @pytest.mark.parametrize("start_from", ["earliest", "latest"])
-def test_a_new_group_has_forgotten_nothing(neighbour: Neighbour, start_from: str) -> None:
+def test_a_new_group_has_forgotten_nothing(neighbour: Neighbour, start_from: Where) -> None:
     """It begins where it is told; what is before that was never to be taken in."""
     neighbour.send(events("old"), partition=0)
     read = 1 if start_from == "earliest" else 0
@@ -183,7 +196,7 @@ def test_an_inbox_from_before_positions_were_kept_tells_them(clock: Clock) -> No
     """An upgrade is no restore."""
     accept(record(event("a"), at=clock(), offset=4), now=clock())
     Position.objects.all().delete()
-    known: dict[str, Any] = {"cluster": "test", "topic": "payment.createInitial", "now": clock()}
+    known: dict[str, Any] = {"topic": intake.Topic("test", "payment.createInitial"), "now": clock()}
     assert intake.find_forgotten(committed={0: 5, 1: 0}, **known) == []
     assert positions() == {0: 5, 1: 0}
     Position.objects.all().delete()
@@ -194,7 +207,7 @@ def test_an_inbox_from_before_positions_were_kept_tells_them(clock: Clock) -> No
 @contextmanager
 def member(positions_: Positions) -> Iterator[Source]:
     """One that compares what it is assigned."""
-    source = Source(before_start=lambda offsets: positions_.begin(source.cluster, offsets))
+    source = Source(ledger=positions_)
     try:
         source.open(start_from="earliest")
         yield source

@@ -19,7 +19,7 @@ from tests.integration.events import event, record
 
 pytestmark = pytest.mark.django_db
 
-GROUP, CLUSTER, TOPIC = "test-group", "test", "payment.createInitial"
+GROUP, TOPIC = "test-group", intake.Topic("test", "payment.createInitial")
 
 # What the twenty payments' cards do, four of each; and a second event for some, with another card.
 CARDS = ("pm_1", "pm_poor", "pm_lost", "pm_bank", "pm_slow")
@@ -50,11 +50,9 @@ class Drill(Books):
     def read(self) -> None:
         """As the bridge: compare what was read with the rows, go back where they end, and take in the rest."""
         committed = {0: self.committed}
-        forgotten = intake.find_forgotten(cluster=CLUSTER, topic=TOPIC, committed=committed, now=self.clock())
+        forgotten = intake.find_forgotten(topic=TOPIC, committed=committed, now=self.clock())
         if forgotten:
-            again = intake.stop_charging(
-                cluster=CLUSTER, topic=TOPIC, forgotten=forgotten, kept_from={0: 0}, now=self.clock()
-            )
+            again = intake.stop_charging(topic=TOPIC, forgotten=forgotten, kept_from={0: 0}, now=self.clock())
             self.committed = again[0]
         intake.accept(records=self.topic[self.committed :], group=GROUP, now=self.clock())
         self.committed = len(self.topic)

@@ -22,6 +22,7 @@ class Source:
     """The topic as a member of the group sees it. A member of an older generation can't commit any more."""
 
     cluster = "test"
+    topic_id = ""
 
     def __init__(self, world: "World") -> None:
         self._world = world
