@@ -2,14 +2,19 @@
 
 `requests` (what a record asks for), `masking` (card numbers: pure) and `stored` (what is kept of a record), `judge`
 (who is a duplicate: pure), `accept` (write it all), `positions` (how far each partition has been taken in, and
-whether the database has forgotten some of it), `parked` (what a person makes of what was set aside).
+whether the database has forgotten some of it), `completeness` (which offsets have rows), `parked` (what a person
+makes of what was set aside), `paid_before` and
+`import_paid` (what the replaced service has charged).
 """
 
 from payments.intake.accept import Accepted, accept
+from payments.intake.completeness import Taken, find_start, look_at_rows
+from payments.intake.import_paid import Imported, NotImported, import_paid
 from payments.intake.masking import has_card_number
+from payments.intake.paid_before import PaidBefore, Problem, read_paid
 from payments.intake.parked import Dismissed, Duplicate, NotParked, Replayed, StillParked, dismiss, replay
-from payments.intake.positions import Behind, Forgotten, begin, find_forgotten, stop_charging
-from payments.intake.requests import Headers, PaymentRequest, Record, Rejection
+from payments.intake.positions import Behind, Forgotten, begin, find_forgotten, is_made_anew, stop_charging
+from payments.intake.requests import Headers, PaymentRequest, Record, Rejection, Topic
 from payments.tasks import ring
 
 __all__ = [
@@ -19,17 +24,28 @@ __all__ = [
     "Duplicate",
     "Forgotten",
     "Headers",
+    "Imported",
+    "NotImported",
     "NotParked",
+    "PaidBefore",
     "PaymentRequest",
+    "Problem",
     "Record",
     "Rejection",
     "Replayed",
     "StillParked",
+    "Taken",
+    "Topic",
     "accept",
     "begin",
     "dismiss",
     "find_forgotten",
+    "find_start",
     "has_card_number",
+    "import_paid",
+    "is_made_anew",
+    "look_at_rows",
+    "read_paid",
     "replay",
     "ring",
     "stop_charging",
