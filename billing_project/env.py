@@ -119,13 +119,29 @@ class Env(BaseSettings):
     retry_soft_after: Durations = Field(default=[], description="set it to pauses, e.g. 1h,24h, or unset it")
     price_unit: Literal["major", "minor"] = Field(default="major", description="set it to major or minor")
     kafka_group_id: Stripped = Field(default="billing-payments", min_length=1, description="set it to a group's name")
+    kafka_group_protocol: Literal["classic", "consumer"] = Field(
+        default="classic", description="set it to classic, or to consumer (KIP-848, needs Kafka 4.0)"
+    )
+    kafka_group_instance_id: Stripped | None = Field(
+        default=None,
+        description="set it to another name for each bridge, of letters, digits, dots, dashes, or unset it",
+    )
     kafka_topic_payments: Stripped = Field(default="payment.createInitial", description=A_TOPIC)
     kafka_topic_notifications: Stripped = Field(default="notification.paying", description=A_TOPIC)
     kafka_topic_dead_letters: Stripped = Field(default="payment.createInitial.dlt", description=A_TOPIC)
     kafka_topic_refunds: Stripped | None = Field(default=None, description=A_TOPIC + ", or unset it")
+    bridge_batch_bytes: int = Field(
+        default=4 * 1024 * 1024, ge=64 * 1024, le=256 * 1024 * 1024, description="set it to bytes, e.g. 4194304"
+    )
+    stop_within: int = Field(default=25, ge=1, le=600, description="set it to seconds, e.g. 25")
     outage_budget: Duration = Field(
         default="3d", validate_default=True, description="set it to how long an outage may last, e.g. 12h or 3d"
     )
+    bridge_stalled_after: int = Field(default=60, ge=10, le=3600, description="set it to seconds, e.g. 60")
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="set it to a port, e.g. 9100, or unset it"
+    )
+    health_file: Stripped | None = Field(default=None, description="set it to a file's path, or unset it")
     notify_pending: bool = Field(default=False, description="set it to true or false")
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="set it to json or pretty")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -192,6 +208,13 @@ class Env(BaseSettings):
             return None
         if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value) or value in {".", ".."}:
             raise ValueError("is not a topic's name")
+        return value
+
+    @field_validator("kafka_group_instance_id")
+    @classmethod
+    def _member(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value):
+            raise ValueError("is not a member's name")
         return value
 
     @model_validator(mode="after")

@@ -111,9 +111,16 @@ REDIS_URL = ENV.redis_url
 
 KAFKA_BROKER = ENV.kafka_broker
 KAFKA_GROUP_ID = ENV.kafka_group_id
+KAFKA_GROUP_PROTOCOL = ENV.kafka_group_protocol
+KAFKA_GROUP_INSTANCE_ID = ENV.kafka_group_instance_id
 KAFKA_TOPIC_PAYMENTS = ENV.kafka_topic_payments
 KAFKA_TOPIC_NOTIFICATIONS = ENV.kafka_topic_notifications
 KAFKA_TOPIC_DEAD_LETTERS = ENV.kafka_topic_dead_letters
 KAFKA_TOPIC_REFUNDS = ENV.kafka_topic_refunds
 OUTAGE_BUDGET = ENV.outage_budget
+BRIDGE_BATCH_BYTES = ENV.bridge_batch_bytes
+STOP_WITHIN = ENV.stop_within
+BRIDGE_STALLED_AFTER = ENV.bridge_stalled_after
+METRICS_PORT = ENV.metrics_port
+HEALTH_FILE = ENV.health_file
 NOTIFY_PENDING = ENV.notify_pending

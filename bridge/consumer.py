@@ -4,6 +4,7 @@ P2: an offset is never committed ahead of its rows. Everything else (a crash, a 
 only means that records are delivered again, and the inbox knows them.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,10 +14,11 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from bridge import schema
-from bridge.kafka import Delivered, Source
+from bridge import metrics, schema
+from bridge.kafka import Delivered, Source, Where
 from bridge.loop import DATABASE_ERRORS, Stop, pauses
 from bridge.positions import Positions, go_back
+from bridge.watch import MemberWatch
 from payments import intake
 
 log = structlog.get_logger(__name__)
@@ -29,16 +31,21 @@ BATCH = 500
 PATIENCE = 0.5
 
 
+class _ToldToStop(Exception):
+    """It is time to end and the database is away. Nothing of the batch in hand was written."""
+
+
 class Bridge:
     """One member of the consumer group, from subscribe to leave."""
 
-    def __init__(self, *, start_from: str | None) -> None:
+    def __init__(self, *, start_from: Where | None, watch: MemberWatch | None = None) -> None:
         self.start_from = start_from
+        self._watch = watch or MemberWatch()
 
     def session(self, stop: Stop) -> None:
         """Run until told to stop. Raises `KafkaAway` and `KafkaRefuses`; waits by itself for the database."""
         positions = Positions()
-        source = Source(before_start=lambda offsets: positions.begin(source.cluster, offsets))
+        source = Source(ledger=positions, each_round=self._watch.round)
         try:
             source.open(start_from=self.start_from)
             log.info("bridge started", topic=settings.KAFKA_TOPIC_PAYMENTS, group=settings.KAFKA_GROUP_ID)
@@ -55,16 +62,23 @@ def run_once(*, source: Source, stop: Stop, positions: Positions | None = None) 
     charging stops and this raises `KafkaAway`: join again, and read them again.
     """
     delivered = source.take(limit=BATCH, seconds=PATIENCE)
-    if positions is not None:
-        _insist(source=source, stop=stop, step=partial(positions.check_assigned, source))
-    if not delivered or stop:
+    began = time.monotonic()
+    try:
+        if positions is not None:
+            _insist(source=source, stop=stop, step=partial(positions.check_assigned, source))
+        if not delivered:
+            return 0
+        if positions is not None:
+            # Or records of a topic that was made anew would be taken for those of the old one, and its first ones lost.
+            source.start.insist_on_topic()
+        accepted = _accept(source=source, delivered=delivered, stop=stop, floor=positions.floor if positions else {})
+    except _ToldToStop:
         return 0
-    accepted = _accept(source=source, delivered=delivered, stop=stop, floor=positions.floor if positions else {})
-    if accepted is None:
-        return 0
+    written = source.still_owned(delivered)
     if positions is not None:
-        positions.raise_floor(delivered)
-    source.commit(delivered)
+        positions.raise_floor(written)
+    source.commit(written)
+    metrics.count_batch(verdicts=accepted.counts, seconds=time.monotonic() - began)
     rung = intake.ring(payment_ids=accepted.fresh)
     counts = accepted.counts
     log.info(
@@ -74,33 +88,34 @@ def run_once(*, source: Source, stop: Stop, positions: Positions | None = None) 
     return len(delivered)
 
 
-def _accept(
-    *, source: Source, delivered: Sequence[Delivered], stop: Stop, floor: Mapping[int, int]
-) -> intake.Accepted | None:
-    """Write the batch, for as long as it takes: a database that is away parks nothing. None: told to stop before."""
+def _accept(*, source: Source, delivered: Sequence[Delivered], stop: Stop, floor: Mapping[int, int]) -> intake.Accepted:
+    """Write the batch, for as long as it takes: a database that is away parks nothing. Raises `_ToldToStop`."""
 
     def write() -> intake.Accepted:
         now = datetime.now(UTC)
-        records = [_record(source.cluster, one, now) for one in source.still_owned(delivered)]
+        records = [_record(source, one, now) for one in source.still_owned(delivered)]
         return intake.accept(records=records, group=settings.KAFKA_GROUP_ID, now=now, floor=floor)
 
     try:
         accepted = _insist(source=source, stop=stop, step=write)
     except intake.Behind as behind:
         go_back(source=source, forgotten=behind.forgotten)
-    if accepted is not None:
-        accepted.counts.setdefault("known", 0)
+    accepted.counts.setdefault("known", 0)
     return accepted
 
 
-def _insist(*, source: Source, stop: Stop, step: Callable[[], T]) -> T | None:
-    """Take a step in the database; while that is away, stay a member and take no records. None: told to stop."""
+def _insist(*, source: Source, stop: Stop, step: Callable[[], T]) -> T:
+    """Take a step in the database; while that is away, stay a member and take no records.
+
+    Whoever is told to stop still tries once, so that the batch in hand is written. Raises `_ToldToStop`.
+    """
     next_pause = pauses()
-    while not stop:
+    while True:
         try:
             close_old_connections()
             result = step()
         except DATABASE_ERRORS as error:
+            metrics.BRIDGE_DATABASE_WAITS.inc()
             pause = next_pause()
             log.warning(
                 "waiting",
@@ -109,21 +124,32 @@ def _insist(*, source: Source, stop: Stop, step: Callable[[], T]) -> T | None:
                 error=type(error).__name__,
             )
             connection.close()
-            source.wait_paused(seconds=pause)
+            _wait(source=source, stop=stop, seconds=pause)
         else:
             source.resume()
             return result
-    return None
 
 
-def _record(cluster: str, delivered: Delivered, now: datetime) -> intake.Record:
+def _wait(*, source: Source, stop: Stop, seconds: float) -> None:
+    """Wait as a member of the group. Raises `_ToldToStop`."""
+    while seconds > 0:
+        if stop:
+            raise _ToldToStop
+        source.wait_paused(seconds=min(seconds, PATIENCE))
+        seconds -= PATIENCE
+    if stop:
+        raise _ToldToStop
+
+
+def _record(source: Source, delivered: Delivered, now: datetime) -> intake.Record:
     at = now
     if delivered.timestamp is not None and delivered.timestamp >= 0:
         # Capped at receipt: a producer's clock that is ahead must not make later records look old.
         at = min(now, datetime.fromtimestamp(min(delivered.timestamp / 1000, now.timestamp()), UTC))
     return intake.Record(
-        cluster=cluster,
+        cluster=source.cluster,
         topic=delivered.topic,
+        topic_id=source.topic_id,
         partition=delivered.partition,
         offset=delivered.offset,
         at=at,

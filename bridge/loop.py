@@ -8,11 +8,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 
 import structlog
 from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 
+from bridge.deadline import give_up
 from bridge.kafka import KafkaAway
 
 log = structlog.get_logger(__name__)
@@ -22,6 +22,7 @@ LONGEST_PAUSE = 15.0
 # A session that ran this long was well: its next trouble starts with a short pause again.
 WELL_AFTER = 30.0
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 UNDEFINED_TABLE = "42P01"
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 
@@ -32,10 +33,13 @@ class Stop:
     def __init__(self) -> None:
         self._event = threading.Event()
 
-    def listen(self) -> None:
-        """Take over the signals of this process. Call from the main thread."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+    def listen(self, *, within: float) -> None:
+        """Take over the signals of this process, which then has so many seconds to end. Call from the main thread.
+
+        A thread of its own waits for them: a handler would have to wait for the call that the main thread is in.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        threading.Thread(target=self._wait_for_signal, args=[within], name="signals", daemon=True).start()
 
     def set(self) -> None:
         """Ask the loop to end."""
@@ -48,9 +52,12 @@ class Stop:
         """Sleep, unless it is time to stop."""
         self._event.wait(seconds)
 
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
+    def _wait_for_signal(self, within: float) -> None:
+        number = signal.sigwait(SIGNALS)
         log.info("stopping", why=signal.Signals(number).name)
         self._event.set()
+        time.sleep(within)
+        give_up(what="stopping", seconds=within)
 
 
 def pauses() -> Callable[[], float]:

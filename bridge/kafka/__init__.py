@@ -1,11 +1,14 @@
 """Kafka: the only place that imports its client, with the settings that hold a promise."""
 
 from bridge.kafka.check import Process, check
+from bridge.kafka.delivered import Delivered
 from bridge.kafka.errors import Fenced, KafkaAway, KafkaRefuses
 from bridge.kafka.findings import Finding
+from bridge.kafka.lag import Lag, Look, LookFailed, Looks, Place
 from bridge.kafka.sink import Outgoing, Sink, Unpublishable
-from bridge.kafka.source import Delivered, Source
+from bridge.kafka.source import Source
 from bridge.kafka.topics import make_topics
+from bridge.kafka.where import Where, read_where
 
 __all__ = [
     "Delivered",
@@ -13,11 +16,18 @@ __all__ = [
     "Finding",
     "KafkaAway",
     "KafkaRefuses",
+    "Lag",
+    "Look",
+    "LookFailed",
+    "Looks",
     "Outgoing",
+    "Place",
     "Process",
     "Sink",
     "Source",
     "Unpublishable",
+    "Where",
     "check",
     "make_topics",
+    "read_where",
 ]

@@ -1,4 +1,4 @@
-"""The settings that every client of ours has."""
+"""The settings that every client of ours has, and those of the consumer."""
 
 import logging
 from typing import Any
@@ -9,6 +9,14 @@ from django.conf import settings
 _QUIET = logging.getLogger("librdkafka")
 _QUIET.setLevel(logging.CRITICAL)
 
+# What the client reads ahead, of all partitions together, and at most in one answer of a broker, which may come on
+# top of that. By default 64 and 50 MiB. An answer always has room for one record, however long.
+READ_AHEAD = 4 * 1024 * 1024
+READ_AHEAD_RECORDS = 2_000
+# What one partition gets at a time, or its backlog would let all others wait: a megabyte is a minute's work. The time
+# of a turn is this, by the number of partitions.
+TURN = 128 * 1024
+
 
 def common_settings() -> dict[str, Any]:
     return {
@@ -18,3 +26,32 @@ def common_settings() -> dict[str, Any]:
         "log.connection.close": False,
         "reconnect.backoff.max.ms": 5_000,
     }
+
+
+def consumer_settings() -> dict[str, Any]:
+    return {
+        **common_settings(),
+        **_group_settings(),
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # A position is set explicitly once (`start_from`); lost later, it is for a person to decide.
+        "auto.offset.reset": "error",
+        # An end that is reached is an event, by which `Lag` knows it.
+        "enable.partition.eof": True,
+        # Its default, a second, halves the throughput.
+        "fetch.queue.backoff.ms": 5,
+        "fetch.max.bytes": max(READ_AHEAD, int(settings.KAFKA_PROPERTIES.get("message.max.bytes", 0))),
+        "max.partition.fetch.bytes": TURN,
+        "queued.max.messages.kbytes": READ_AHEAD // 1024,
+        "queued.min.messages": READ_AHEAD_RECORDS,
+    }
+
+
+def _group_settings() -> dict[str, Any]:
+    found: dict[str, Any] = {"group.id": settings.KAFKA_GROUP_ID, "group.protocol": settings.KAFKA_GROUP_PROTOCOL}
+    if settings.KAFKA_GROUP_PROTOCOL == "classic":
+        # With the newer protocol the brokers share out the partitions, and the client refuses this.
+        found["partition.assignment.strategy"] = "cooperative-sticky"
+    if settings.KAFKA_GROUP_INSTANCE_ID:
+        found["group.instance.id"] = settings.KAFKA_GROUP_INSTANCE_ID
+    return found

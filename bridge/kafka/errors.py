@@ -1,9 +1,12 @@
 """What Kafka's errors mean for us: wait, give up, or somebody else has taken over."""
 
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from django.conf import settings
+
+T = TypeVar("T")
 
 # Errors that librdkafka or time gets over: its own, and those that Kafka's protocol calls retriable (an error that
 # a call returns is seldom flagged so). Whatever isn't here ends the process, as only a person gets over it.
@@ -22,6 +25,12 @@ PASSING = frozenset({
     # A producer that has lost count; the next session begins with a new one.
     KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, KafkaError.UNKNOWN_PRODUCER_ID, KafkaError.INVALID_PRODUCER_ID_MAPPING,
 })  # fmt: skip
+
+
+_SAME_INSTANCE = (
+    "has another member of the group with our KAFKA_GROUP_INSTANCE_ID: give each bridge its own, as the name of its "
+    "pod in a StatefulSet, or unset it"
+)
 
 
 class KafkaAway(Exception):
@@ -63,6 +72,10 @@ def explain(error: KafkaError) -> str | None:
             return (
                 f"does not allow transactional id {settings.KAFKA_GROUP_ID}-relay: allow Write on this id to our user"
             )
+        case KafkaError.FENCED_INSTANCE_ID | KafkaError.UNRELEASED_INSTANCE_ID:
+            return _SAME_INSTANCE
+        case KafkaError._FATAL if "group.instance.id" in error.str() or "instance ID" in error.str():
+            return _SAME_INSTANCE
         case _:
             return None
 
@@ -73,3 +86,14 @@ def raise_for(error: KafkaError) -> NoReturn:
     if passes(error):
         raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} does not answer ({error.name()})")
     raise KafkaRefuses(f"Kafka at {settings.KAFKA_BROKER} refuses ({error.name()}: {error.str()})")
+
+
+def asked(question: Callable[[], T]) -> T:
+    """The answer of Kafka's client. Raises `KafkaAway`, `KafkaRefuses`."""
+    try:
+        return question()
+    except KafkaException as error:
+        raise_for(error.args[0])
+    except TimeoutError:
+        # Of an answer that comes as a future: the client's own time-out should have been earlier.
+        raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} does not answer") from None

@@ -5,111 +5,119 @@ do nothing but note what happened.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from confluent_kafka import (
-    OFFSET_INVALID,
-    TIMESTAMP_NOT_AVAILABLE,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from django.conf import settings
 
-from bridge.kafka.client import common_settings
-from bridge.kafka.errors import KafkaAway, KafkaRefuses, explain, passes, raise_for
+from bridge.deadline import ended_within
+from bridge.kafka.client import consumer_settings
+from bridge.kafka.delivered import Delivered, Early, read
+from bridge.kafka.errors import KafkaAway, asked, explain, passes, raise_for
+from bridge.kafka.lag import Lag
+from bridge.kafka.membership import Membership
+from bridge.kafka.start import METADATA_TIMEOUT, Ledger, NoLedger, Start
+from bridge.kafka.where import Where
 
 log = structlog.get_logger(__name__)
 
-METADATA_TIMEOUT = 5.0
+NOT_COMMITTED = "offsets not committed, records will come again"
+
 # Of a member: its group's coordinator may be busy with a rebalance.
 COORDINATOR_TIMEOUT = 10.0
+# How long to wait for Kafka's word on a commit; in an outage the client's own call waits for minutes.
+COMMIT_TIMEOUT = 5.0
+# To leave takes milliseconds, and 46 s in an outage that has a commit under way. A Kafka that hangs may take for ever.
+CLOSE_TIMEOUT = 60.0
 # An outage brings errors by the dozen, and nothing but a record says that it is over.
 TELL_AGAIN_AFTER = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """One record as Kafka delivered it. `timestamp` in milliseconds, None where the record has none."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-
-
 class Source:
-    """The topic of events as one member of the consumer group. Use from one thread.
+    """The topic of events as one member of the consumer group. Use from one thread."""
 
-    `before_start` hears from which offset each partition is going to be read, before the group's start is set there.
-    """
-
-    def __init__(self, *, before_start: Callable[[Mapping[int, int]], None] = lambda _: None) -> None:
+    def __init__(
+        self, *, ledger: Ledger | None = None, each_round: Callable[["Source"], None] = lambda _: None
+    ) -> None:
+        """`each_round` is called before each `take`, and while `wait_paused` waits; what it raises ends the session."""
+        self._each_round = each_round
         self._topic = settings.KAFKA_TOPIC_PAYMENTS
-        self._before_start = before_start
-        self._owned: set[int] = set()
-        self._assigned: set[int] = set()
+        self._members = Membership()
+        self._early = Early(room=settings.BRIDGE_BATCH_BYTES)
+        self._errors: list[tuple[KafkaError, int]] = []
+        self._commits_under_way = 0
+        self._has_more = False
         self._paused = False
         self._joined = False
         self._told_of_trouble_at: float | None = None
         self._refusal: KafkaError | None = None
-        self._consumer = Consumer({
-            **common_settings(),
-            "group.id": settings.KAFKA_GROUP_ID,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            # A position is set explicitly once (`start_from`); lost later, it is for a person to decide.
-            "auto.offset.reset": "error",
-            "partition.assignment.strategy": "cooperative-sticky",
-            # Its default, a second, halves the throughput.
-            "fetch.queue.backoff.ms": 5,
-            # Bounds on memory: 64 MiB and 100,000 messages per partition by default.
-            "queued.max.messages.kbytes": 16_384,
-            "queued.min.messages": 10_000,
-            "error_cb": self._on_error,
-        })  # fmt: skip
-        self.cluster = ""
+        self._consumer = Consumer(consumer_settings() | {"error_cb": self._on_error, "on_commit": self._on_commit})
+        self.start = Start(consumer=self._consumer, topic=self._topic, ledger=ledger or NoLedger())
 
-    def open(self, *, start_from: str | None) -> None:
+    @property
+    def lag(self) -> Lag:
+        """Where we are on our partitions."""
+        return self._members.lag
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no records are taken now."""
+        return self._paused
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the last batch was full: a partition that has brought nothing may wait for its turn."""
+        return self._has_more
+
+    @property
+    def cluster(self) -> str:
+        """Kafka's id of the cluster, once open."""
+        return self.start.cluster
+
+    @property
+    def topic_id(self) -> str:
+        """Kafka's id of the topic, once open; empty where Kafka gives none."""
+        return self.start.topic_id
+
+    def open(self, *, start_from: Where | None) -> None:
         """Find the topic, set the group's start where it has none, join. Raises `KafkaAway`, `KafkaRefuses`.
 
-        `start_from`: earliest, latest or None, for a group that has no offsets at all. Partitions that were
-        added since are always read from their beginning, whenever they come.
+        `start_from`: for a group that has no offsets at all. Partitions that were added since are always read from
+        their beginning, whenever they come, and so is a topic that was made anew.
         """
-        metadata = self._asked(lambda: self._consumer.list_topics(self._topic, timeout=METADATA_TIMEOUT))
+        metadata = asked(lambda: self._consumer.list_topics(self._topic, timeout=METADATA_TIMEOUT))
         topic = metadata.topics[self._topic]
         if topic.error is not None and explain(topic.error) is not None:
             raise_for(topic.error)
         if topic.error is not None:
             raise KafkaAway(f"topic {self._topic} is not there: make it with manage.py topics")
-        self.cluster = metadata.cluster_id or ""
-        self._set_start([TopicPartition(self._topic, number) for number in topic.partitions], start_from)
+        self.start.set(cluster=metadata.cluster_id or "", partitions=topic.partitions, start_from=start_from)
         self._consumer.subscribe(
-            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
-        )
+            [self._topic], on_assign=self._members.on_assign, on_revoke=self._members.on_revoke,
+            on_lost=self._members.on_lost,
+        )  # fmt: skip
         self._joined = True
 
     def take(self, *, limit: int, seconds: float) -> list[Delivered]:
-        """Up to `limit` records, as soon as there is one; waits so long for the first. Raises as `open`."""
-        first = self._consumer.poll(seconds)
-        self._raise_refusal()
-        if first is None:
-            return []
-        messages = [first, *self._consumer.consume(limit - 1, 0)]
-        found = []
-        for message in messages:
-            if (error := message.error()) is not None:
-                self._judge_error(error, partition=message.partition())
-            elif message.partition() in self._owned:
-                found.append(_delivered(message))
+        """Up to `limit` records, and no more after BRIDGE_BATCH_BYTES of them, in their order. Raises as `open`.
+
+        Waits so long for the first, and for no other. One by one, as many at once may be of any size together.
+        """
+        if not self._early:
+            self.lag.turn()
+        self._each_round(self)
+        found: list[Delivered] = []
+        room = settings.BRIDGE_BATCH_BYTES
+        while len(found) < limit and room > 0 and (self._early or self._receive(seconds)):
+            seconds = 0.0
+            self._raise_errors()
+            if self._early and self._is_ours(record := self._early.take()):
+                found.append(record)
+                room -= record.size
+        self._raise_errors()
+        self._has_more = len(found) >= limit or room <= 0
+        self.lag.took(found)
         if found and self._told_of_trouble_at is not None:
             log.info("kafka is back", topic=self._topic)
             self._told_of_trouble_at = None
@@ -117,41 +125,43 @@ class Source:
 
     def take_assigned(self) -> dict[int, int]:
         """The group's offsets on the partitions that have become ours since the last call. Raises as `open`."""
-        if not self._assigned:
+        if not self._members.new:
             return {}
-        places = [TopicPartition(self._topic, number) for number in self._assigned]
-        committed = self._asked(lambda: self._consumer.committed(places, timeout=COORDINATOR_TIMEOUT))
-        self._assigned.clear()
-        return {one.partition: one.offset for one in committed if one.offset >= 0}
-
-    def first_offsets(self, partitions: Iterable[int]) -> dict[int, int]:
-        """The first record of each partition that Kafka still has. Raises as `open`."""
-        return {number: self._watermarks(number)[0] for number in partitions}
-
-    def begin_again(self, offsets: Mapping[int, int], *, why: str) -> NoReturn:
-        """Set the group back to these offsets, by partition, for whoever joins next. Raises `KafkaAway`: join again."""
-        places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
-        if places:
-            # As a member, since nobody else may commit while there are members.
-            self._asked(lambda: self._consumer.commit(offsets=places, asynchronous=False))
-        raise KafkaAway(why)
+        places = [TopicPartition(self._topic, number) for number in self._members.new]
+        committed = asked(lambda: self._consumer.committed(places, timeout=COORDINATOR_TIMEOUT))
+        self._members.new.clear()
+        offsets = {one.partition: one.offset for one in committed if one.offset >= 0}
+        self.lag.begin(offsets)
+        return offsets
 
     def still_owned(self, records: Iterable[Delivered]) -> list[Delivered]:
-        """Those of partitions that are still ours; the others are another member's by now."""
-        return [record for record in records if record.partition in self._owned]
+        """Those of partitions that have been ours ever since they came; Kafka brings the others again."""
+        return [record for record in records if self._is_ours(record)]
 
     def commit(self, records: Sequence[Delivered]) -> None:
-        """Commit exactly these, synchronously. A commit that fails only means that they are delivered again."""
-        last: dict[int, int] = {}
-        for record in self.still_owned(records):
-            last[record.partition] = record.offset + 1
-        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in last.items()]
-        if not offsets:
+        """Commit exactly these, and wait for Kafka's word, but not longer than for a batch of other records.
+
+        A commit that fails only means that they are delivered again.
+        """
+        ours = self.still_owned(records)
+        self.lag.done(ours)
+        last = {record.partition: record.offset + 1 for record in ours}
+        if not last:
             return
+        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in last.items()]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
-            log.warning("offsets not committed, records will come again", error=error.args[0].name())
+            log.warning(NOT_COMMITTED, error=error.args[0].name())
+            return
+        self._commits_under_way += 1
+        until = time.monotonic() + COMMIT_TIMEOUT
+        while self._commits_under_way and self._early.has_room:
+            if time.monotonic() > until:
+                log.warning(NOT_COMMITTED, error="no answer")
+                return
+            # In short steps: the answer comes in a callback, which ends no wait.
+            self._receive(0.002)
 
     def wait_paused(self, *, seconds: float) -> None:
         """Stay a member of the group without taking records, while something else is away. Raises as `open`."""
@@ -160,15 +170,9 @@ class Source:
             # Derived anew each time, as an assignment in between arrives unpaused.
             self._consumer.pause(self._consumer.assignment())
             self._paused = True
-            message = self._consumer.poll(min(left, 0.5))
-            self._raise_refusal()
-            if message is None:
-                continue
-            if (error := message.error()) is not None:
-                self._judge_error(error, partition=message.partition())
-            elif message.partition() in self._owned:
-                # It slipped in before the pause took hold: go back to it.
-                self._consumer.seek(TopicPartition(self._topic, message.partition(), message.offset()))
+            self._each_round(self)
+            self._receive(min(left, 0.5))
+            self._raise_errors()
 
     def resume(self) -> None:
         """Take records again."""
@@ -177,47 +181,30 @@ class Source:
             self._paused = False
 
     def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close()
+        """Leave the group. Ends the process if that takes too long."""
+        with ended_within(seconds=CLOSE_TIMEOUT, what="leaving the consumer group"):
+            self._consumer.close()
 
-    def _set_start(self, partitions: list[TopicPartition], start_from: str | None) -> None:
-        committed = self._asked(lambda: self._consumer.committed(partitions, timeout=METADATA_TIMEOUT))
-        if any(one.offset != OFFSET_INVALID for one in committed):
-            return
-        if start_from is None:
-            raise KafkaRefuses(
-                f"group {settings.KAFKA_GROUP_ID} has no offsets on {self._topic}: say where to start with "
-                "--from earliest or --from latest (earliest charges whatever is in the topic)"
-            )
-        self._commit_start(partitions, latest=start_from == "latest")
+    def _receive(self, seconds: float) -> bool:
+        """Wait so long for something of Kafka, and keep it until somebody asks. False: nothing came."""
+        message = asked(lambda: self._consumer.poll(seconds))
+        if message is None:
+            return False
+        if (error := message.error()) is not None and error.code() == KafkaError._PARTITION_EOF:
+            self.lag.reached_end(message.partition(), message.offset())
+        elif error is not None:
+            self._errors.append((error, message.partition()))
+        elif (epoch := self._members.epoch_of(message.partition())) is not None:
+            self._early.put(read(message, epoch=epoch))
+        return True
 
-    def _commit_start(self, partitions: list[TopicPartition], *, latest: bool) -> None:
-        for one in partitions:
-            low, high = self._watermarks(one.partition)
-            one.offset = high if latest else low
-        self._before_start({one.partition: one.offset for one in partitions})
-        self._asked(lambda: self._consumer.commit(offsets=partitions, asynchronous=False))
+    def _is_ours(self, record: Delivered) -> bool:
+        return record.epoch == self._members.epoch_of(record.partition)
 
-    def _watermarks(self, partition: int) -> tuple[int, int]:
-        place = TopicPartition(self._topic, partition)
-        low, high = self._asked(lambda: self._consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT))
-        return low, high
-
-    def _asked(self, question: Any) -> Any:
-        try:
-            return question()
-        except KafkaException as error:
-            raise_for(error.args[0])
-
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._owned |= {one.partition for one in partitions}
-        self._assigned |= {one.partition for one in partitions}
-        log.info("partitions assigned", count=len(partitions))
-
-    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._owned -= {one.partition for one in partitions}
-        self._assigned -= {one.partition for one in partitions}
-        log.info("partitions revoked", count=len(partitions))
+    def _on_commit(self, error: KafkaError | None, _: list[TopicPartition]) -> None:
+        self._commits_under_way = max(0, self._commits_under_way - 1)
+        if error is not None:
+            log.warning(NOT_COMMITTED, error=error.name())
 
     def _on_error(self, error: KafkaError) -> None:
         # Before that, `open` raises what there is to say.
@@ -231,37 +218,18 @@ class Source:
             log.warning("kafka is in trouble, waiting for it", error=error.name(), setting="KAFKA_BROKER")
             self._told_of_trouble_at = now
 
-    def _raise_refusal(self) -> None:
-        """Our login or certificate is refused now: the check before the next session says which, and what to do."""
+    def _raise_errors(self) -> None:
         if self._refusal is not None:
+            # Our login or certificate: the check before the next session says which, and what to do.
             raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} refuses a new connection ({self._refusal.name()})")
+        while self._errors:
+            error, partition = self._errors.pop(0)
+            self._judge_error(error, partition=partition)
 
     def _judge_error(self, error: KafkaError, *, partition: int) -> None:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            self._begin_or_refuse(error, partition)
-        elif error.code() != KafkaError._PARTITION_EOF:
-            if error.fatal() or not passes(error):
-                raise_for(error)
+            self.start.begin_or_refuse(error, partition)
+        elif error.fatal() or not passes(error):
+            raise_for(error)
+        else:
             self._on_error(error)
-
-    def _begin_or_refuse(self, error: KafkaError, partition: int) -> NoReturn:
-        """A partition that was added while the group is running has no position; any other has lost it."""
-        place = [TopicPartition(self._topic, partition)]
-        [committed] = self._asked(lambda: self._consumer.committed(place, timeout=METADATA_TIMEOUT))
-        if committed.offset != OFFSET_INVALID:
-            raise KafkaRefuses(
-                f"the position of group {settings.KAFKA_GROUP_ID} on {self._topic} is gone ({error.str()}): records "
-                "may have been deleted unread; decide where to go on and commit that offset"
-            )
-        # As a member, since nobody else may commit while there are members; read by who joins next.
-        self._commit_start(place, latest=False)
-        raise KafkaAway(f"partition {partition} of {self._topic} is new: joining again to read it from its beginning")
-
-
-def _delivered(message: Message) -> Delivered:
-    kind, timestamp = message.timestamp()
-    return Delivered(
-        message.topic(), message.partition(), message.offset(),
-        None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
-        message.key(), message.value(), tuple(message.headers() or ()),
-    )  # fmt: skip

@@ -58,7 +58,7 @@ def test_a_group_without_offsets_does_not_start_without_being_told_from_where(de
     ended = deployment.command("bridge")
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()[-1:]
-    assert "say where to start with --from earliest or --from latest" in line
+    assert "say where to start with --from earliest, latest, a time or offsets" in line
     assert "Traceback" not in ended.stderr
 
 

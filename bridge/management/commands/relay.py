@@ -1,13 +1,17 @@
 """`manage.py relay`: outbox → Kafka."""
 
+from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bridge import relay
 from bridge.kafka import KafkaRefuses
 from bridge.loop import Stop, keep_running
+from bridge.metrics import SettingUnusable
 from bridge.startup import checked
+from bridge.watch import RelayWatch, watched, watching
 
 
 class Command(BaseCommand):
@@ -18,8 +22,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit code 0 after a stop, 1 where Kafka refuses."""
         stop = Stop()
-        stop.listen()
+        stop.listen(within=settings.STOP_WITHIN)
         try:
-            keep_running(process="relay", session=checked(process="relay", session=relay.session), stop=stop)
-        except KafkaRefuses as refusal:
+            with watching("relay") as health:
+                relaying = partial(relay.session, each_round=RelayWatch(health=health).round)
+                session = checked(process="relay", session=relaying)
+                keep_running(
+                    process="relay", session=watched(process="relay", session=session, health=health), stop=stop
+                )
+        except (KafkaRefuses, SettingUnusable) as refusal:
             raise CommandError(str(refusal)) from None

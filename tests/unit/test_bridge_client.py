@@ -1,0 +1,52 @@
+"""What the bridge asks of Kafka's client: bounds on memory, and what each protocol of groups allows."""
+
+from typing import Any
+
+import pytest
+
+from bridge.kafka import client
+
+REFUSED_BY_THE_NEW_PROTOCOL = {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"}
+
+
+def test_what_is_read_ahead_is_bounded(settings: Any) -> None:
+    """Of all partitions together, and of one answer; by default 64 MiB and 50 MiB."""
+    asked = client.consumer_settings()
+    assert asked["queued.max.messages.kbytes"] * 1024 == asked["fetch.max.bytes"] == client.READ_AHEAD
+
+
+def test_one_answer_has_room_for_the_longest_record_that_is_allowed(settings: Any) -> None:
+    """Kafka's client refuses to start otherwise."""
+    settings.KAFKA_PROPERTIES = {"message.max.bytes": "10000000"}
+    assert client.consumer_settings()["fetch.max.bytes"] == 10_000_000
+
+
+def test_the_new_protocol_is_asked_for_without_what_it_refuses(settings: Any) -> None:
+    """The broker decides it."""
+    settings.KAFKA_GROUP_PROTOCOL = "consumer"
+    asked = client.consumer_settings()
+    assert asked["group.protocol"] == "consumer"
+    assert not REFUSED_BY_THE_NEW_PROTOCOL & set(asked)
+
+
+def test_the_classic_protocol_takes_no_partition_away_that_stays(settings: Any) -> None:
+    """An eager rebalance would make every member drop what it has in hand."""
+    assert client.consumer_settings()["partition.assignment.strategy"] == "cooperative-sticky"
+
+
+@pytest.mark.parametrize("name", [None, "bridge-0"])
+def test_a_name_is_sent_only_where_there_is_one(settings: Any, name: str | None) -> None:
+    """An empty one would be the same for all."""
+    settings.KAFKA_GROUP_INSTANCE_ID = name
+    assert client.consumer_settings().get("group.instance.id") == name
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("enable.auto.commit", False), ("enable.auto.offset.store", False), ("auto.offset.reset", "error")],
+)
+def test_no_offset_moves_by_itself(settings: Any, protocol: str, name: str, value: object) -> None:
+    """P2."""
+    settings.KAFKA_GROUP_PROTOCOL = protocol
+    assert client.consumer_settings()[name] == value
