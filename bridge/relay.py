@@ -5,12 +5,13 @@ with the same bytes. One relay is active; a standby waits for its lock. The lock
 opens the sink fences all predecessors at the broker.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import structlog
 from django.conf import settings
 
+from bridge import metrics
 from bridge.kafka import Fenced, Outgoing, Sink, Unpublishable
 from bridge.loop import Stop
 from payments import outbox
@@ -27,8 +28,11 @@ DEAD_LETTER_PREFIX = "kafka_dlt-"
 INT32 = ("original-partition",)
 
 
-def session(stop: Stop) -> None:
-    """Wait to be the active relay, then relay until told to stop. Raises `KafkaAway`, `KafkaRefuses`."""
+def session(stop: Stop, *, each_round: Callable[[], None] = lambda: None) -> None:
+    """Wait to be the active relay, then relay until told to stop. Raises `KafkaAway`, `KafkaRefuses`.
+
+    `each_round` is called in each turn of both loops.
+    """
     stands_by = False
     while not outbox.try_relay_lock():
         if stop:
@@ -36,6 +40,7 @@ def session(stop: Stop) -> None:
         if not stands_by:
             log.info("standing by, another relay is active")
             stands_by = True
+        each_round()
         stop.wait(STANDBY_PAUSE)
     try:
         sink = Sink()
@@ -43,13 +48,16 @@ def session(stop: Stop) -> None:
             sink.open()
             outbox.listen()
             log.info("relay active", topic=settings.KAFKA_TOPIC_NOTIFICATIONS)
+            metrics.ACTIVE.set(1)
             woken = True  # perhaps, before we listened
             while not stop:
+                each_round()
                 if not run_once(sink=sink):
                     woken = outbox.wait_for_wake(seconds=outbox.WAKE_INTERVAL if woken else PATIENCE)
         except Fenced:
             log.warning("another relay has taken over, standing by")
         finally:
+            metrics.ACTIVE.set(0)
             sink.close()
     finally:
         outbox.release_relay_lock()
@@ -80,12 +88,14 @@ def _publish(sink: Sink, rows: Sequence[outbox.Waiting]) -> None:
         _publish(sink, rows[middle:])
         return
     outbox.mark_published(ids=[row.id for row in rows], now=datetime.now(UTC))
+    metrics.PUBLISHED.inc(len(rows))
     log.info("published", count=len(rows), outbox=rows[-1].id)
 
 
 def _set_aside(row: outbox.Waiting, why: str) -> None:
     log.error("record refused by kafka, set aside", outbox=row.id, why=why)
     outbox.set_aside(outbox_id=row.id, error=why, now=datetime.now(UTC))
+    metrics.REFUSED.inc()
 
 
 def _topic(row: outbox.Waiting) -> str | None:

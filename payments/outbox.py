@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.conf import settings
@@ -197,6 +197,21 @@ def waiting(*, limit: int) -> list[Waiting]:
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """How many records wait, and the age of the oldest; none are no time old."""
+
+    rows: int
+    oldest: timedelta
+
+
+def count_waiting(*, now: datetime) -> Backlog:
+    """All that is to be published and isn't."""
+    waiting = OutboxMessage.objects.filter(published_at__isnull=True, refused_at__isnull=True)
+    first = waiting.order_by("id").values_list("created_at", flat=True).first()
+    return Backlog(rows=waiting.count() if first else 0, oldest=max(now - (first or now), timedelta()))
 
 
 def mark_published(*, ids: Sequence[int], now: datetime) -> None:

@@ -1,0 +1,43 @@
+"""What bridge and relay have in common under watch: metrics on a port, and a health file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+from bridge import metrics
+from bridge.kafka import KafkaAway, Process
+from bridge.loop import DATABASE_ERRORS, Stop
+from bridge.watch.health import Health
+
+_REGISTRIES = {"bridge": metrics.BRIDGE, "relay": metrics.RELAY}
+_KAFKA_WAITS = {"bridge": metrics.BRIDGE_KAFKA_WAITS, "relay": metrics.RELAY_KAFKA_WAITS}
+_DATABASE_WAITS = {"bridge": metrics.BRIDGE_DATABASE_WAITS, "relay": metrics.RELAY_DATABASE_WAITS}
+
+
+@contextmanager
+def watching(process: Process) -> Iterator[Health]:
+    """As METRICS_PORT and HEALTH_FILE say, as long as the block lasts. Raises `SettingUnusable`."""
+    with ExitStack() as until_the_end:
+        if settings.METRICS_PORT is not None:
+            until_the_end.enter_context(metrics.served(_REGISTRIES[process], port=settings.METRICS_PORT))
+        path = Path(settings.HEALTH_FILE) if settings.HEALTH_FILE else None
+        yield until_the_end.enter_context(Health.kept(path))
+
+
+def watched(*, process: Process, session: Callable[[Stop], None], health: Health) -> Callable[[Stop], None]:
+    """The session, counting what ends it. One that ends early is begun again often enough to keep the file fresh."""
+
+    def run(stop: Stop) -> None:
+        health.touch()
+        try:
+            session(stop)
+        except KafkaAway:
+            _KAFKA_WAITS[process].inc()
+            raise
+        except DATABASE_ERRORS:
+            _DATABASE_WAITS[process].inc()
+            raise
+
+    return run

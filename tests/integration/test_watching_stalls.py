@@ -1,0 +1,209 @@
+"""A partition that stands still without an error: the bridge notices, joins again, and in the end gives up.
+
+The consumer is paused behind the loop's back, which looks to the loop exactly like librdkafka's issue 4492.
+"""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+
+from billing_project.dev.services import Kafka
+from bridge import consumer
+from bridge.kafka import Delivered, KafkaRefuses, Source
+from bridge.watch import judge, member
+from payments import intake
+from payments.models import InboxMessage
+from tests.integration.bridge_member import database_away, events
+from tests.integration.kafka_client import Neighbour, lines, make_all_topics, name_topics, running, wait_until
+from tests.integration.watching import bridge, by_partition, look_often, number
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CACHE = Path(__file__).parents[2] / ".data" / "cache"
+LAG = "billing_bridge_lag_records"
+STALLS = "billing_bridge_stalls_total"
+LOOKED = "billing_bridge_look_timestamp_seconds"
+AFTER = 1
+
+
+@pytest.fixture
+def neighbour(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Neighbour:
+    """Topics of two partitions, and a bridge that loses its patience soon."""
+    look_often(monkeypatch)
+    monkeypatch.setattr(consumer, "PATIENCE", 0.1)
+    settings.BRIDGE_STALLED_AFTER = AFTER
+    return make_all_topics(name_topics(settings), partitions=2)
+
+
+def stalling(*, sessions: int) -> type[Source]:
+    """A bridge's way to Kafka that brings nothing of partition 0, in its first so many sessions."""
+    made: list[Source] = []
+
+    class Stalls(Source):
+        def take(self, *, limit: int, seconds: float) -> list[Delivered]:
+            """The others are brought as ever."""
+            if self not in made:
+                made.append(self)
+            if len(made) <= sessions:
+                while not self.lag.places:
+                    assert self._consumer.poll(0) is None
+                self._consumer.pause([TopicPartition(self._topic, 0)])
+            return super().take(limit=limit, seconds=seconds)
+
+    return Stalls
+
+
+def rows() -> int:
+    """Records that were judged."""
+    return InboxMessage.objects.count()
+
+
+def wait_for_looks(*, seconds: float) -> None:
+    """The bridge has looked on for so long."""
+    until = time.time() + seconds
+    wait_until(lambda: (number(LOOKED) or 0) > until, what="it looks on")
+
+
+def test_a_partition_that_stands_still_is_joined_anew(
+    neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """P5: nobody has to come. Its neighbour brings records all the time."""
+    monkeypatch.setattr(consumer, "Source", stalling(sessions=1))
+    before = number(STALLS) or 0
+    neighbour.send(events("sub_1", "sub_2"), partition=0)
+    with running(process="bridge", session=bridge().session):
+        neighbour.send(events("sub_3"), partition=1)
+        wait_until(lambda: rows() == 1, what="the other partition is read")
+        wait_until(lambda: rows() == 3, what="the records of the partition that stood still have rows")
+    [line] = lines(caplog, "waiting")
+    assert line["why"] == (
+        f"partition 0 of {neighbour.payments} has records and has brought none for {AFTER} s: joining again"
+    )
+    assert (number(STALLS) or 0) == before + 1
+
+
+def test_one_that_stands_still_again_ends_the_process(
+    neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a new membership doesn't cure, a new process may: whoever supervises it makes one."""
+    monkeypatch.setattr(consumer, "Source", stalling(sessions=2))
+    before = number(STALLS) or 0
+    neighbour.send(events("sub_1"), partition=0)
+    with pytest.raises(KafkaRefuses) as refusal, running(process="bridge", session=bridge().session):
+        wait_until(lambda: (number(STALLS) or 0) == before + 2, what="it has given up")
+    assert len(lines(caplog, "bridge started")) == 2
+    assert str(refusal.value) == (
+        f"partition 0 of {neighbour.payments} has records and brings none, and joining again did not help: "
+        "Kafka's client stands still, start the bridge again"
+    )
+    assert rows() == 0
+
+
+def test_a_stall_long_after_another_is_a_new_one(
+    neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The process isn't ended for what a new membership has cured once."""
+    monkeypatch.setattr(consumer, "Source", stalling(sessions=2))
+    monkeypatch.setattr(member, "CURED_AFTER", 0)
+    neighbour.send(events("sub_1"), partition=0)
+    with running(process="bridge", session=bridge().session):
+        wait_until(lambda: rows() == 1, what="it was read in the third session")
+    assert len(lines(caplog, "waiting")) == 2
+
+
+def test_who_has_nothing_to_bring_is_not_suspected(neighbour: Neighbour, caplog: pytest.LogCaptureFixture) -> None:
+    """An empty partition, and one that ends in a mark and an open transaction."""
+    producer = Producer({"bootstrap.servers": neighbour.broker, "transactional.id": neighbour.group})
+    producer.init_transactions(10)
+    with running(process="bridge", session=bridge().session):
+        producer.begin_transaction()
+        producer.produce(neighbour.payments, *events("sub_1"), partition=0)
+        producer.commit_transaction(10)
+        wait_until(lambda: rows() == 1, what="the record is read")
+        producer.begin_transaction()
+        producer.produce(neighbour.payments, *events("sub_2"), partition=0)
+        producer.flush(10)
+        wait_for_looks(seconds=2 * AFTER)
+        producer.abort_transaction(10)
+    assert not lines(caplog, "waiting")
+
+
+def test_a_slow_database_is_not_taken_for_a_stall(
+    neighbour: Neighbour, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One batch takes longer than the patience with Kafka, and the other partition has records meanwhile."""
+    settings.BRIDGE_STALLED_AFTER = AFTER / 2
+    monkeypatch.setattr(judge, "LONGEST_TURN", AFTER / 20)
+    monkeypatch.setattr(consumer, "BATCH", 1)
+    accept = intake.accept
+
+    def slowly(**batch: Any) -> intake.Accepted:
+        time.sleep(AFTER * 0.6)
+        return accept(**batch)
+
+    monkeypatch.setattr(intake, "accept", slowly)
+    for partition in (0, 1):
+        neighbour.send(events(f"sub_{partition}_1", f"sub_{partition}_2"), partition=partition)
+    with running(process="bridge", session=bridge().session):
+        wait_until(lambda: rows() == 4, what="all are read")
+    assert not lines(caplog, "waiting")
+
+
+def test_a_database_that_is_away_is_not_taken_for_a_stall(
+    neighbour: Neighbour, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The partitions are paused then. The same membership goes on when it is back."""
+    with running(process="bridge", session=bridge().session):
+        neighbour.send(events("sub_1"), partition=0)
+        wait_until(lambda: rows() == 1, what="the first record has its row")
+        with database_away():
+            neighbour.send(events("sub_2"), partition=0)
+            wait_until(lambda: bool(lines(caplog, "waiting")), what="it waits")
+            neighbour.send(events("sub_3"), partition=1)
+            wait_for_looks(seconds=2 * AFTER)
+        wait_until(lambda: rows() == 3, what="all are read")
+    assert {line["why"] for line in lines(caplog, "waiting")} == {"the database does not answer (DATABASE_URL)"}
+    assert len(lines(caplog, "partitions assigned")) == 1
+
+
+def test_a_kafka_that_is_away_is_not_taken_for_a_stall(
+    neighbour: Neighbour, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Also where it tells of a record before it brings it. The same membership goes on when it is back."""
+    settings.BRIDGE_STALLED_AFTER = 2 * AFTER
+    holds = threading.Event()
+
+    class Holds(Source):
+        def take(self, *, limit: int, seconds: float) -> list[Delivered]:
+            """Nothing, while the test says so."""
+            handle = self._consumer.pause if holds.is_set() else self._consumer.resume
+            handle(self._consumer.assignment())
+            return super().take(limit=limit, seconds=seconds)
+
+    monkeypatch.setattr(consumer, "Source", Holds)
+    kafka = Kafka(folder=tmp_path, cache=CACHE)
+    try:
+        kafka.start()
+        theirs = make_all_topics(name_topics(settings, broker=kafka.broker), partitions=1)
+        with running(process="bridge", session=bridge().session):
+            theirs.send(events("sub_1"), partition=0)
+            wait_until(lambda: rows() == 1, what="the first record has its row")
+            kafka.stop()
+            wait_until(lambda: bool(lines(caplog, "kafka is in trouble, waiting for it")), what="it has noticed")
+            holds.set()
+            looked, until = number(LOOKED), time.monotonic() + 3 * AFTER
+            wait_until(lambda: time.monotonic() > until, what="longer than its patience")
+            assert number(LOOKED) == looked
+            kafka.start()
+            theirs.send(events("sub_2"), partition=0)
+            wait_until(lambda: by_partition(theirs, LAG) == {0: 1}, what="it knows of the second record")
+            holds.clear()
+            wait_until(lambda: rows() == 2, what="the second record has its row")
+    finally:
+        kafka.stop()
+    assert not lines(caplog, "waiting")

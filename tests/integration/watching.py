@@ -1,0 +1,75 @@
+"""What the tests of watching share: numbers as Prometheus would read them, and watches that look often."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bridge import metrics
+from bridge.consumer import Bridge
+from bridge.kafka import Source
+from bridge.watch import Health, MemberWatch, member, publisher
+from tests.integration.kafka_client import Neighbour, wait_until
+
+
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test doesn't wait five seconds for an answer."""
+    monkeypatch.setattr(member, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(publisher, "LOOK_EVERY", 0.05)
+
+
+def number(name: str, *, of: CollectorRegistry = metrics.BRIDGE, **labels: str) -> float | None:
+    """The value of one series now; None where there is none."""
+    return of.get_sample_value(name, labels)
+
+
+def names(registry: CollectorRegistry) -> dict[str, str]:
+    """Each metric's name, as it stands in the documents, and its help."""
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): family.documentation
+        for family in registry.collect()
+    }
+
+
+def by_partition(neighbour: Neighbour, name: str) -> dict[int, float]:
+    """The values of a gauge on our topic, for the partitions that have one."""
+    found = [sample for family in metrics.BRIDGE.collect() for sample in family.samples if sample.name == name]
+    return {
+        int(sample.labels["partition"]): sample.value
+        for sample in found
+        if sample.labels["topic"] == neighbour.payments
+    }
+
+
+def bridge(*, health: Health | None = None) -> Bridge:
+    """One that reads from the beginning."""
+    return Bridge(start_from="earliest", watch=MemberWatch(health=health))
+
+
+@contextmanager
+def watched_member() -> Iterator[Source]:
+    """A member of the group that is watched, and knows where it begins."""
+    source = Source(each_round=MemberWatch().round)
+    try:
+        source.open(start_from="earliest")
+        wait_until(lambda: source.take(limit=0, seconds=0) == [] and receive(source), what="it has its partitions")
+        source.take_assigned()
+        yield source
+    finally:
+        source.close()
+
+
+def receive(source: Source) -> bool:
+    """Whether partitions are ours; lets the client hear of them."""
+    source.wait_paused(seconds=0.05)
+    source.resume()
+    return bool(source.lag.places)
+
+
+def free_port() -> int:
+    """Nobody listens on it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
