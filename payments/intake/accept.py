@@ -209,11 +209,16 @@ class Batch:
         return InboxMessage(
             cluster=record.cluster, topic=record.topic, partition=record.partition, offset=record.offset,
             value_hash=hash_of(record), key=record.key, value=record.value,
-            headers=[[_storable(name), value and base64.b64encode(value).decode()] for name, value in record.headers],
+            headers=[[_storable(name), _as_text(value)] for name, value in record.headers],
             recorded_at=record.at, received_at=self.now,
             event_id=wish.event_id if wish else "", subscription_id=wish.subscription if wish else None,
             payment=payment, verdict=judgement.verdict, reason=judgement.reason,
         )  # fmt: skip
+
+
+def _as_text(value: bytes | None) -> str | None:
+    """A header's value as jsonb can hold it; an empty one is not one that is missing."""
+    return None if value is None else base64.b64encode(value).decode()
 
 
 def _storable(name: str) -> str:
