@@ -39,7 +39,7 @@ test-unit: $(STAMP)  ## the tests that need no services: seconds
 test-e2e: $(STAMP)  ## the tests that start the processes
 	@$(PYTEST) tests/e2e $(ARGS)
 
-proof: $(STAMP)  ## every crash point and 1,000 random histories, audited against the ledger: minutes
+proof: $(STAMP)  ## every crash point and 2,000 random histories, audited against the ledger: minutes
 	@PROOF_SIZE=full HYPOTHESIS_PROFILE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)
 
 soak: $(STAMP)  ## 100,000 random histories, until the first that breaks a promise: hours; PROOF_SEED draws others

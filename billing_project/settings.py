@@ -3,7 +3,7 @@
 import sys
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from billing_project import env, logs
+from billing_project import env, logs, tracing
 
 try:
     ENV = env.load()
@@ -117,3 +117,5 @@ KAFKA_TOPIC_DEAD_LETTERS = ENV.kafka_topic_dead_letters
 KAFKA_TOPIC_REFUNDS = ENV.kafka_topic_refunds
 OUTAGE_BUDGET = ENV.outage_budget
 NOTIFY_PENDING = ENV.notify_pending
+
+tracing.set_up(endpoint=ENV.otel_exporter_otlp_endpoint or "")

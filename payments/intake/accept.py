@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import DataError, IntegrityError, transaction
 
-from payments import notifications, outbox
+from payments import notifications, outbox, tracing
 from payments.charging.retry import refuse_attempt, request_attempt
 from payments.intake import positions
 from payments.intake.judge import Action, Judgement, judge
@@ -68,7 +68,9 @@ def accept(*, records: Sequence[Record], group: str, now: datetime, floor: Mappi
     the record stands alone, and that one is parked with the database's reason. Any other error of the database
     is raised, and nothing of the batch is written: that is not the records' fault.
     """
-    return _accept([as_stored(record) for record in records], group, now, floor)
+    wishes = [record.wish.traceparent for record in records if isinstance(record.wish, PaymentRequest)]
+    with tracing.span("accept", follows=wishes, count=len(records)):
+        return _accept([as_stored(record) for record in records], group, now, floor)
 
 
 def _accept(records: Sequence[Record], group: str, now: datetime, floor: Mapping[int, int]) -> Accepted:
