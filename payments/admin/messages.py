@@ -13,13 +13,14 @@ from payments.models import InboxMessage, OutboxMessage, Webhook
 class InboxMessageAdmin(ReadOnly, ModelAdmin):
     """What came in, with verdicts; the parked ones have a reason."""
 
-    list_display = ("__str__", "verdict", "reason", "subscription_id", "received_at")
-    list_filter = ("verdict",)
+    list_display = ("__str__", "verdict", "reason", "subscription_id", "received_at", "handled_by")
+    list_filter = ("verdict", ("handled_at", admin.EmptyFieldListFilter))
     search_fields = ("=subscription__id", "=event_id")
     ordering = ("-id",)
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("verdict", "reason", "subscription_id", "payment", "event_id")}),
+        ("Dealt with", {"fields": ("handled_at", "handled_by", "handled_why", "replays", "correction")}),
         ("Record", {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
     )
     list_select_related = False
@@ -27,8 +28,17 @@ class InboxMessageAdmin(ReadOnly, ModelAdmin):
     @display(description="content")
     def content(self, record: InboxMessage) -> str:
         """The value as text."""
-        text = bytes(record.value).decode("utf-8", "replace") if record.value is not None else "(empty)"
-        return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
+        return _as_text(record.value)
+
+    @display(description="judged again as")
+    def correction(self, record: InboxMessage) -> str:
+        """What somebody put in place of the value."""
+        return _as_text(record.corrected) if record.corrected is not None else "-"
+
+
+def _as_text(value: bytes | memoryview | None) -> str:
+    text = bytes(value).decode("utf-8", "replace") if value is not None else "(empty)"
+    return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
 
 
 @admin.register(OutboxMessage)
