@@ -110,6 +110,11 @@ def test_a_payment_that_was_never_tried_is_closed_without_stripe(
     assert (payment.status, payment.closed_at) == ("failed", clock())
     assert stripe.control.requests() == []
     assert OutboxMessage.objects.count() == 1
+    attempt = Attempt.objects.get()
+    assert (attempt.number, attempt.asked_by, attempt.state, attempt.code) == (1, "aida", "refused", "closed")
+    assert (attempt.payment_method, attempt.created_at, attempt.ended_at) == ("pm_1", clock(), clock())
+    step = Transition.objects.latest("id")
+    assert (step.who, step.why, step.at, step.attempt_id) == ("aida", "wrong price", clock(), attempt.id)
     assert charge(stripe_gateway, clock).status == "failed"
 
 
@@ -150,6 +155,32 @@ def test_a_closed_payment_is_issued_again_and_charged_once(
     assert len(stripe.ledger.successes("sub_1")) == 1
     again = charging.reissue(payment_id=closed.id, who="aida", reason="", now=clock())
     assert isinstance(again, charging.NotClosed)
+
+
+def test_what_is_issued_again_is_what_was_asked_for(clock: Clock, stripe_gateway: Gateway) -> None:
+    """The same wish of the same customer, beginning anew: nothing of what befell the closed one comes along."""
+    trace = f"00-{1:032x}-{1:016x}-01"
+    wish = event(7, user=8, customer="cus_1", method="pm_1", price=12.5, currency="USD")
+    accept(record(wish, at=clock(), headers=(("traceparent", trace.encode()),)), now=clock())
+    closed = Payment.objects.get()
+    assert close(closed, stripe_gateway, clock) == ""
+    clock.advance(minutes=1)
+    made = charging.reissue(payment_id=closed.id, who="aida", reason="agreed", now=clock())
+    assert isinstance(made, Payment)
+    before, after = (Payment.objects.filter(id=one.id).values().get() for one in (closed, made))
+    kept = (
+        *("subscription_id", "subscription_as_sent", "user_as_sent", "user_id", "email", "price", "amount"),
+        *("currency", "payment_method", "customer", "traceparent"),
+    )
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert after["traceparent"] == trace
+    assert (after["status"], after["number"], after["asked_by"]) == ("pending", 2, "aida")
+    assert (after["due_at"], after["created_at"], after["accepted_at"]) == (clock(),) * 3
+    step = Transition.objects.get(payment=made)
+    assert (step.from_status, step.to_status, step.who, step.why, step.at) == (
+        "", "pending", "aida", "agreed", clock(),
+    )  # fmt: skip
+    assert step.evidence == {"reissued": str(closed.id)}
 
 
 def test_a_new_event_after_a_close_is_a_new_payment(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:
