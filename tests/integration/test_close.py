@@ -167,7 +167,8 @@ def test_what_is_issued_again_is_what_was_asked_for(clock: Clock, stripe_gateway
     clock.advance(minutes=1)
     made = charging.reissue(payment_id=closed.id, who="aida", reason="agreed", now=clock())
     assert isinstance(made, Payment)
-    before, after = (Payment.objects.filter(id=one.id).values().get() for one in (closed, made))
+    rows: list[Any] = [Payment.objects.filter(id=one.id).values().get() for one in (closed, made)]
+    before, after = rows
     kept = (
         *("subscription_id", "subscription_as_sent", "user_as_sent", "user_id", "email", "price", "amount"),
         *("currency", "payment_method", "customer", "traceparent"),
