@@ -1,15 +1,17 @@
 """Close and re-issue: P1's second half. Closed payments have no charge and can't get one."""
 
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from billing_project.dev.simulator import Simulator
-from payments import charging
+from payments import charging, notifications
 from payments.answers import Seen
-from payments.charging.steps import steps
+from payments.charging.steps import bind, steps
 from payments.gateway import Gateway
 from payments.models import Attempt, OutboxMessage, Payment, Transition
 from tests.conftest import Clock
@@ -138,6 +140,30 @@ def test_a_worker_that_was_making_the_intent_meanwhile_cancels_it(
     assert payment.intent_id is None
 
 
+def test_a_payment_that_is_bound_while_it_is_closed_is_cancelled_at_stripe(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """P1: it had no PaymentIntent when staff looked, and one when its row was locked."""
+    payment = take_in(clock, customer="cus_1")
+    Payment.objects.update(customer="")
+    [claim] = charging.claim(payment_ids=[payment.id], now=clock())
+    made = next(steps(claim=claim, gateway=stripe_gateway, clock=clock))()
+    assert isinstance(made, Seen)
+
+    def bind_first(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "FOR UPDATE" in sql and Payment.objects.get(id=payment.id).intent_id is None:
+            bind(claim=claim, made=made.intent, account="acct_simulator", now=clock())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(bind_first):
+        assert close(payment, stripe_gateway, clock) == ""
+    assert (payment.intent_id, payment.closed_at) == (made.intent.id, clock())
+    [intent] = stripe.ledger.payment_intents_of("subscription_id", "sub_1")
+    assert intent.status == "canceled"
+    step = Transition.objects.latest("id")
+    assert (step.who, step.why) == ("aida", "wrong price")
+
+
 def test_a_closed_payment_is_issued_again_and_charged_once(
     stripe: Simulator, stripe_gateway: Gateway, clock: Clock
 ) -> None:
@@ -173,6 +199,7 @@ def test_what_is_issued_again_is_what_was_asked_for(clock: Clock, stripe_gateway
         *("subscription_id", "subscription_as_sent", "user_as_sent", "user_id", "email", "price", "amount"),
         *("currency", "payment_method", "customer", "traceparent"),
     )
+    assert made.id == notifications.payment_id(subscription="7", number=2)
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     assert after["traceparent"] == trace
     assert (after["status"], after["number"], after["asked_by"]) == ("pending", 2, "aida")
