@@ -143,6 +143,9 @@ class Env(BaseSettings):
     )
     health_file: Stripped | None = Field(default=None, description="set it to a file's path, or unset it")
     notify_pending: bool = Field(default=False, description="set it to true or false")
+    otel_exporter_otlp_endpoint: Stripped | None = Field(
+        default=None, description="set it to the collector's address, e.g. http://collector:4318"
+    )
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="set it to json or pretty")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="set it to INFO or WARNING"
@@ -194,7 +197,7 @@ class Env(BaseSettings):
     def _redis(cls, value: str) -> str:
         return _check_url(value, schemes=("redis", "rediss"), needs_path=False)
 
-    @field_validator("stripe_api_base")
+    @field_validator("stripe_api_base", "otel_exporter_otlp_endpoint")
     @classmethod
     def _stand_in(cls, value: str | None) -> str | None:
         return value and _check_url(value, schemes=("http", "https"), needs_path=False)

@@ -3,7 +3,7 @@
 import sys
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from billing_project import env, logs
+from billing_project import env, logs, tracing
 
 try:
     ENV = env.load()
@@ -124,3 +124,5 @@ BRIDGE_STALLED_AFTER = ENV.bridge_stalled_after
 METRICS_PORT = ENV.metrics_port
 HEALTH_FILE = ENV.health_file
 NOTIFY_PENDING = ENV.notify_pending
+
+tracing.set_up(endpoint=ENV.otel_exporter_otlp_endpoint or "")

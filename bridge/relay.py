@@ -14,7 +14,7 @@ from django.conf import settings
 from bridge import metrics
 from bridge.kafka import Fenced, Outgoing, Sink, Unpublishable
 from bridge.loop import Stop
-from payments import outbox
+from payments import outbox, tracing
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,8 @@ def run_once(*, sink: Sink) -> int:
 def _publish(sink: Sink, rows: Sequence[outbox.Waiting]) -> None:
     """Publish and mark; a row that Kafka will never take is found by halving and set aside."""
     try:
-        sink.publish([_outgoing(row) for row in rows])
+        with tracing.span("publish", follows=[str(row.headers.get("traceparent", "")) for row in rows]):
+            sink.publish([_outgoing(row) for row in rows])
     except Unpublishable as refused:
         if len(rows) == 1:
             _set_aside(rows[0], str(refused))

@@ -5,7 +5,6 @@ reported stolen, nor blame the card for what is our own fault.
 Source: Stripe's documentation, "Decline codes" and "Advice codes"; network advice codes as Stripe lists them.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,33 +32,31 @@ OUR_FAULT = "The payment could not be processed. Nothing was taken; you don't ne
 ADD_CARD = "Your saved card can't be charged any more. Please add a card."
 
 
-def _rows(codes: str, *, fault: Fault, kind: Kind, text: str) -> Iterable[tuple[str, Meaning]]:
-    return ((code, Meaning(fault=fault, kind=kind, text=text)) for code in codes.split())
-
-
-BY_CODE: dict[str, Meaning] = dict([
-    *_rows("authentication_required authentication_not_handled", fault="customer", kind="action", text=CONFIRM),
-    *_rows("insufficient_funds card_velocity_exceeded withdrawal_count_limit_exceeded",
-           fault="customer", kind="soft", text=NO_MONEY),
-    *_rows("expired_card", fault="customer", kind="hard", text=EXPIRED),
-    *_rows("incorrect_number incorrect_cvc incorrect_zip incorrect_address incorrect_pin invalid_number invalid_cvc "
-           "invalid_expiry_month invalid_expiry_year invalid_account invalid_amount invalid_pin",
-           fault="customer", kind="hard", text=CHECK_CARD),
-    *_rows("card_not_supported currency_not_supported transaction_not_allowed not_permitted",
-           fault="customer", kind="hard", text=NOT_SUPPORTED),
-    *_rows("lost_card stolen_card pickup_card fraudulent merchant_blacklist highest_risk_level restricted_card "
-           "security_violation stop_payment_order revocation_of_authorization revocation_of_all_authorizations",
-           fault="issuer", kind="hard", text=DECLINED),
-    *_rows("processing_error issuer_not_available reenter_transaction try_again_later approve_with_id",
-           fault="issuer", kind="soft", text=TRY_LATER),
-    *_rows("generic_decline do_not_honor call_issuer no_action_taken service_not_allowed card_declined",
-           fault="issuer", kind="soft", text=DECLINED),
-    *_rows("amount_too_small amount_too_large invalid_request api_key_expired parameter_unknown parameter_missing "
-           "parameter_invalid_integer", fault="us", kind="soft", text=OUR_FAULT),
+# One line for all codes that mean the same.
+_TABLE = (
+    ("authentication_required authentication_not_handled", Meaning(fault="customer", kind="action", text=CONFIRM)),
+    ("insufficient_funds card_velocity_exceeded withdrawal_count_limit_exceeded",
+     Meaning(fault="customer", kind="soft", text=NO_MONEY)),
+    ("expired_card", Meaning(fault="customer", kind="hard", text=EXPIRED)),
+    ("incorrect_number incorrect_cvc incorrect_zip incorrect_address incorrect_pin invalid_number invalid_cvc "
+     "invalid_expiry_month invalid_expiry_year invalid_account invalid_amount invalid_pin",
+     Meaning(fault="customer", kind="hard", text=CHECK_CARD)),
+    ("card_not_supported currency_not_supported transaction_not_allowed not_permitted",
+     Meaning(fault="customer", kind="hard", text=NOT_SUPPORTED)),
+    ("lost_card stolen_card pickup_card fraudulent merchant_blacklist highest_risk_level restricted_card "
+     "security_violation stop_payment_order revocation_of_authorization revocation_of_all_authorizations",
+     Meaning(fault="issuer", kind="hard", text=DECLINED)),
+    ("processing_error issuer_not_available reenter_transaction try_again_later approve_with_id",
+     Meaning(fault="issuer", kind="soft", text=TRY_LATER)),
+    ("generic_decline do_not_honor call_issuer no_action_taken service_not_allowed card_declined",
+     Meaning(fault="issuer", kind="soft", text=DECLINED)),
+    ("amount_too_small amount_too_large invalid_request api_key_expired parameter_unknown parameter_missing "
+     "parameter_invalid_integer", Meaning(fault="us", kind="soft", text=OUR_FAULT)),
     # Of a saved payment method that Stripe doesn't know, or that can't be used with this customer.
-    *_rows("resource_missing payment_method_unactivated payment_method_customer_mismatch",
-           fault="us", kind="hard", text=ADD_CARD),
-])  # fmt: skip
+    ("resource_missing payment_method_unactivated payment_method_customer_mismatch",
+     Meaning(fault="us", kind="hard", text=ADD_CARD)),
+)  # fmt: skip
+BY_CODE = {code: meaning for codes, meaning in _TABLE for code in codes.split()}
 
 # What the networks say about trying again outranks the decline code.
 # do_not_try_again and Mastercard's 03 and 21: never again with this card.
@@ -70,9 +67,7 @@ UNKNOWN_DECLINE = Meaning(fault="issuer", kind="soft", text=DECLINED)
 UNKNOWN_REJECTION = Meaning(fault="us", kind="soft", text=OUR_FAULT)
 
 
-def meaning_of_decline(
-    *, code: str, decline_code: str = "", advice_code: str = "", network_advice_code: str = ""
-) -> Meaning:
+def meaning_of_decline(*, code: str, decline_code: str, advice_code: str, network_advice_code: str) -> Meaning:
     """What a 402 means. Precedence: network advice, advice, decline code, code; unknown codes are soft."""
     meaning = BY_CODE.get(decline_code) or BY_CODE.get(code) or UNKNOWN_DECLINE
     if network_advice_code in HARD_NETWORK_ADVICE or advice_code in HARD_ADVICE:
@@ -86,6 +81,6 @@ def meaning_of_rejection(*, code: str) -> Meaning:
     return meaning if meaning and meaning.fault == "us" else UNKNOWN_REJECTION
 
 
-def is_listed(*, code: str, decline_code: str = "") -> bool:
+def is_listed(*, code: str, decline_code: str) -> bool:
     """Whether the table knows any of these codes; one that it doesn't is worth a line in the log."""
     return decline_code in BY_CODE or code in BY_CODE

@@ -29,7 +29,7 @@ CHARGING = [
     f"tests/integration/test_{name}.py"
     for name in (
         *("charging", "close", "late_looks", "notify_pending", "pause", "processing", "replay_failed", "retries"),
-        *("settle_races", "settled_facts"),
+        *("settle_races", "settled_facts", "turns", "due", "look_up", "adopt", "adopt_left", "late_answers", "answers"),
     )
 ]
 # Room, its files, and the tests that stand for it: the quickest of those that a mutant meets go first.

@@ -52,6 +52,7 @@ class Claim:
     intent_customer: str
     account: str
     was_processing: bool
+    traceparent: str = ""
 
 
 def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
@@ -170,4 +171,5 @@ def _claimed(payment: Payment, attempt: Attempt, *, lease_until: datetime) -> Cl
         intent_customer=payment.intent_customer,
         account=payment.account_id,
         was_processing=attempt.state == Attempt.State.PROCESSING,
+        traceparent=payment.traceparent,
     )

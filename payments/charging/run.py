@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
+from opentelemetry.trace import Span
 
-from payments import limits
+from payments import limits, tracing
 from payments.answers import Reply, Unknown
 from payments.charging.claim import Claim, claim
-from payments.charging.pause import heed
+from payments.charging.pause import heed, is_paused
 from payments.charging.steps import Call, Clock, Steps, steps
 from payments.charging.turns import Pace, Turns, connections, plan
 from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Gateway
@@ -40,6 +41,7 @@ class _Begun:
     claim: Claim
     steps: Steps
     tokens: set[Endpoint] | None
+    span: Span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,11 @@ def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, 
     is left as it is; without one, all go at once. Raises an `ExceptionGroup` after all have come to rest, if
     something unexpected happened to some of them; those keep their lease and are found by the sweep.
     """
+    with tracing.span("charge", count=len(payment_ids)):
+        return _charge(payment_ids, gateway, clock, pace)
+
+
+def _charge(payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, pace: Pace | None) -> int:
     run = _Run(gateway=gateway, clock=clock)
     if pace is None:
         run.begin(claim(payment_ids=payment_ids, now=clock()), wishes=None)
@@ -94,7 +101,8 @@ class _Run:
         for one in claims:
             its_steps = steps(claim=one, gateway=self.gateway, clock=self.clock)
             tokens = None if wishes is None else set(wishes[one.payment].calls)
-            self._advance(_Begun(claim=one, steps=its_steps, tokens=tokens), None)
+            span = tracing.begin("charge payment", traceparent=one.traceparent, payment=str(one.payment))
+            self._advance(_Begun(claim=one, steps=its_steps, tokens=tokens, span=span), None)
 
     def _let(self, turns: Turns) -> None:
         """Claim those whose turn it is. What can't be claimed gives its tokens back."""
@@ -110,6 +118,9 @@ class _Run:
         if unclaimed:
             limits.give_back(calls=[call for one in unclaimed for call in wishes[one].calls])
             self._free(len(unclaimed))
+            if is_paused():
+                # Whoever waits here would go ahead of what matters more when charging goes on: the sweep knows.
+                turns.stop()
         self.begin(claims, wishes=wishes)
 
     def _hear(self, *, at_most: float | None) -> None:
@@ -150,10 +161,11 @@ class _Run:
             begun.steps.close()
             return self._leave(begun)
         asked = _Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
-        self.asked[_threads().submit(_with_token(call, begun.tokens))] = asked
+        self.asked[_threads().submit(_traced(_with_token(call, begun.tokens), begun.span))] = asked
         return None
 
     def _leave(self, begun: _Begun) -> None:
+        begun.span.end()
         if begun.tokens is not None:
             self._free(1)
 
@@ -175,6 +187,14 @@ def _with_token(call: Call, tokens: set[Endpoint] | None) -> Call:
         return call()
 
     return Call(call.endpoint, wait_and_ask)
+
+
+def _traced(call: Call, span: Span) -> Call:
+    def ask() -> Reply:
+        with tracing.within(span, f"stripe {call.endpoint.value}"):
+            return call()
+
+    return Call(call.endpoint, ask)
 
 
 @functools.cache

@@ -141,6 +141,7 @@ def _wish(claim: Claim) -> CreateIntent:
         amount=claim.amount,
         currency=claim.currency,
         customer=claim.customer or "",
+        traceparent=claim.traceparent,
     )
 
 

@@ -44,6 +44,7 @@ class CreateIntent:
     amount: int
     currency: str
     customer: str
+    traceparent: str = ""
 
 
 class Gateway:
@@ -73,6 +74,8 @@ class Gateway:
             "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
             "metadata": {"payment_id": wish.payment, "subscription_id": wish.subscription},
         }
+        if wish.traceparent:
+            params["metadata"]["traceparent"] = wish.traceparent
         if wish.customer:
             params["customer"] = wish.customer
         return ask(lambda: self._client.v1.payment_intents.create(params, {"idempotency_key": key}), seen)

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import DataError, IntegrityError, transaction
 
-from payments import notifications, outbox
+from payments import notifications, outbox, tracing
 from payments.charging.retry import refuse_attempt, request_attempt
 from payments.intake import positions
 from payments.intake.judge import Action, Judgement, judge
@@ -67,7 +67,9 @@ def accept(*, records: Sequence[Record], group: str, now: datetime, floor: Mappi
     the record stands alone, and that one is parked with the database's reason. Any other error of the database
     is raised, and nothing of the batch is written: that is not the records' fault.
     """
-    return _accept([as_stored(record) for record in records], group, now, floor)
+    wishes = [record.wish.traceparent for record in records if isinstance(record.wish, PaymentRequest)]
+    with tracing.span("accept", follows=wishes, count=len(records)):
+        return _accept([as_stored(record) for record in records], group, now, floor)
 
 
 def _accept(records: Sequence[Record], group: str, now: datetime, floor: Mapping[int, int]) -> Accepted:
@@ -209,11 +211,16 @@ class Batch:
             cluster=record.cluster, topic=record.topic, topic_id=record.topic_id,
             partition=record.partition, offset=record.offset,
             value_hash=hash_of(record), key=record.key, value=record.value,
-            headers=[[_storable(name), value and base64.b64encode(value).decode()] for name, value in record.headers],
+            headers=[[_storable(name), _as_text(value)] for name, value in record.headers],
             recorded_at=record.at, received_at=self.now,
             event_id=wish.event_id if wish else "", subscription_id=wish.subscription if wish else None,
             payment=payment, verdict=judgement.verdict, reason=judgement.reason,
         )  # fmt: skip
+
+
+def _as_text(value: bytes | None) -> str | None:
+    """A header's value as jsonb can hold it; an empty one is not one that is missing."""
+    return None if value is None else base64.b64encode(value).decode()
 
 
 def _storable(name: str) -> str:

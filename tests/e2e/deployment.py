@@ -36,7 +36,10 @@ COMMANDS = {
 class Deployment:
     """Its processes by name. Everything that it made is gone after `remove`."""
 
-    def __init__(self, *, folder: Path, stripe: Simulator, redis_server: Redis, database: str) -> None:
+    def __init__(
+        self, *, folder: Path, stripe: Simulator, redis_server: Redis, database: str, broker: str = ""
+    ) -> None:
+        self.broker = broker or os.environ["KAFKA_BROKER"]
         self.folder, self.stripe, self.redis, self.database = folder, stripe, redis_server, database
         self.suffix = uuid.uuid4().hex[:8]
         self.topics = {
@@ -47,6 +50,7 @@ class Deployment:
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TEST_")},
             **self.topics,
+            "KAFKA_BROKER": self.broker,
             "DATABASE_URL": database,
             "REDIS_URL": redis_server.url,
             "STRIPE_API_BASE": stripe.url,
@@ -56,7 +60,6 @@ class Deployment:
             "PYTHONWARNINGS": "default",
         }
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._broker = os.environ["KAFKA_BROKER"]
         self._producer: KafkaProducer | None = None
 
     def command(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -66,10 +69,12 @@ class Deployment:
         )
 
     def start(self, *names: str) -> None:
-        """Start these processes, or all of them."""
+        """Start these processes, or all of them. Of one kind there may be several: `bridge 1`, `bridge 2`."""
         for name in names or COMMANDS:
             with self.log(name).open("ab") as log:
-                self._children[name] = subprocess.Popen(COMMANDS[name], cwd=ROOT, env=self.env, stdout=log, stderr=log)
+                self._children[name] = subprocess.Popen(
+                    COMMANDS[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
+                )
 
     def kill(self, name: str) -> None:
         """SIGKILL, as the kernel would."""
@@ -85,8 +90,13 @@ class Deployment:
         """End every process that is left."""
         for name in list(self._children):
             self.kill(name)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End our own connections to Kafka; the next `send` makes new ones."""
         if self._producer is not None:
             self._producer.close()
+            self._producer = None
 
     def log(self, name: str) -> Path:
         """Where a process writes."""
@@ -98,7 +108,7 @@ class Deployment:
         """Produce to the topic of events, without keys, as NestJS does; as if it had been so many seconds ago."""
         at = int((time.time() - age) * 1000)
         if self._producer is None:
-            self._producer = KafkaProducer(bootstrap_servers=self._broker)
+            self._producer = KafkaProducer(bootstrap_servers=self.broker)
         for value in values:
             self._producer.send(
                 self.topics["KAFKA_TOPIC_PAYMENTS"], value=value, headers=headers or [], timestamp_ms=at
@@ -112,7 +122,7 @@ class Deployment:
     def records(self, topic: str) -> list[ConsumerRecord]:
         """Everything in one of our topics that a consumer gets to see, by partition and offset."""
         consumer = KafkaConsumer(
-            bootstrap_servers=self._broker, isolation_level="read_committed", enable_auto_commit=False,
+            bootstrap_servers=self.broker, isolation_level="read_committed", enable_auto_commit=False,
             consumer_timeout_ms=1000,
         )  # fmt: skip
         try:
@@ -150,7 +160,7 @@ class Deployment:
         deadline = time.monotonic() + within
         while not condition():
             for name, child in self._children.items():
-                assert child.poll() is None, f"{name} ended with {child.returncode}: {self._tail(name)}"
+                assert child.poll() is None, f"{name} ended with {child.returncode}: {self.tail(name)}"
             assert time.monotonic() < deadline, f"not within {within} s: {what}\n{self._tails()}"
             time.sleep(0.05)
 
@@ -167,9 +177,10 @@ class Deployment:
         self.wait_until(at_rest, what=f"{records} records at rest", within=within)
 
     def _tails(self) -> str:
-        return "\n".join(f"{name}: {self._tail(name)}" for name in COMMANDS if self.log(name).exists())
+        return "\n".join(f"{name}: {self.tail(name)}" for name in self._children)
 
-    def _tail(self, name: str) -> str:
+    def tail(self, name: str) -> str:
+        """The end of what a process wrote."""
         return "\n".join(self.log(name).read_text(errors="replace").splitlines()[-5:])
 
 

@@ -30,6 +30,8 @@ def test_the_example_of_the_readme_becomes_a_charge_and_a_notification(deploymen
     deployment.wait_until_at_rest(records=1)
 
     [charge] = deployment.stripe.ledger.successes("sub_1")
+    [intent_made] = deployment.stripe.control.ledger()["payment_intents"]
+    assert intent_made["metadata"]["traceparent"] == TRACE.decode()
     assert (charge.amount, charge.currency, charge.payment_method) == (10_000, "kzt", "pm_1")
     [(payment, intent)] = deployment.rows("SELECT id::text, intent_id FROM payments_payment")
     [record] = deployment.records("KAFKA_TOPIC_NOTIFICATIONS")

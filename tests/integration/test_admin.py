@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from billing_project.dev.simulator import Simulator
-from payments import charging
+from payments import charging, intake
 from payments.gateway import Gateway
 from payments.models import Payment
 from tests.conftest import Clock
@@ -99,6 +99,10 @@ def test_parked_records_are_listed_with_their_reason_and_content(staff: Client, 
     page = staff.get(f"/admin/payments/inboxmessage/{row.id}/change/").content.decode()
     assert "value: is XML or HTML" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    intake.dismiss(record_id=row.id, who="aida", why="a test of theirs", now=clock())
+    page = staff.get(f"/admin/payments/inboxmessage/{row.id}/change/").content.decode()
+    assert "aida" in page
+    assert "a test of theirs" in page
 
 
 @pytest.mark.parametrize("path", ["add/", "{id}/change/", "{id}/delete/"])

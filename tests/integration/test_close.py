@@ -1,15 +1,17 @@
 """Close and re-issue: P1's second half. Closed payments have no charge and can't get one."""
 
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from billing_project.dev.simulator import Simulator
-from payments import charging
+from payments import charging, notifications
 from payments.answers import Seen
-from payments.charging.steps import steps
+from payments.charging.steps import bind, steps
 from payments.gateway import Gateway
 from payments.models import Attempt, OutboxMessage, Payment, Transition
 from tests.conftest import Clock
@@ -110,6 +112,11 @@ def test_a_payment_that_was_never_tried_is_closed_without_stripe(
     assert (payment.status, payment.closed_at) == ("failed", clock())
     assert stripe.control.requests() == []
     assert OutboxMessage.objects.count() == 1
+    attempt = Attempt.objects.get()
+    assert (attempt.number, attempt.asked_by, attempt.state, attempt.code) == (1, "aida", "refused", "closed")
+    assert (attempt.payment_method, attempt.created_at, attempt.ended_at) == ("pm_1", clock(), clock())
+    step = Transition.objects.latest("id")
+    assert (step.who, step.why, step.at, step.attempt_id) == ("aida", "wrong price", clock(), attempt.id)
     assert charge(stripe_gateway, clock).status == "failed"
 
 
@@ -133,6 +140,30 @@ def test_a_worker_that_was_making_the_intent_meanwhile_cancels_it(
     assert payment.intent_id is None
 
 
+def test_a_payment_that_is_bound_while_it_is_closed_is_cancelled_at_stripe(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """P1: it had no PaymentIntent when staff looked, and one when its row was locked."""
+    payment = take_in(clock, customer="cus_1")
+    Payment.objects.update(customer="")
+    [claim] = charging.claim(payment_ids=[payment.id], now=clock())
+    made = next(steps(claim=claim, gateway=stripe_gateway, clock=clock))()
+    assert isinstance(made, Seen)
+
+    def bind_first(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "FOR UPDATE" in sql and Payment.objects.get(id=payment.id).intent_id is None:
+            bind(claim=claim, made=made.intent, account="acct_simulator", now=clock())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(bind_first):
+        assert close(payment, stripe_gateway, clock) == ""
+    assert (payment.intent_id, payment.closed_at) == (made.intent.id, clock())
+    [intent] = stripe.ledger.payment_intents_of("subscription_id", "sub_1")
+    assert intent.status == "canceled"
+    step = Transition.objects.latest("id")
+    assert (step.who, step.why) == ("aida", "wrong price")
+
+
 def test_a_closed_payment_is_issued_again_and_charged_once(
     stripe: Simulator, stripe_gateway: Gateway, clock: Clock
 ) -> None:
@@ -150,6 +181,34 @@ def test_a_closed_payment_is_issued_again_and_charged_once(
     assert len(stripe.ledger.successes("sub_1")) == 1
     again = charging.reissue(payment_id=closed.id, who="aida", reason="", now=clock())
     assert isinstance(again, charging.NotClosed)
+
+
+def test_what_is_issued_again_is_what_was_asked_for(clock: Clock, stripe_gateway: Gateway) -> None:
+    """The same wish of the same customer, beginning anew: nothing of what befell the closed one comes along."""
+    trace = f"00-{1:032x}-{1:016x}-01"
+    wish = event(7, user=8, customer="cus_1", method="pm_1", price=12.5, currency="USD")
+    accept(record(wish, at=clock(), headers=(("traceparent", trace.encode()),)), now=clock())
+    closed = Payment.objects.get()
+    assert close(closed, stripe_gateway, clock) == ""
+    clock.advance(minutes=1)
+    made = charging.reissue(payment_id=closed.id, who="aida", reason="agreed", now=clock())
+    assert isinstance(made, Payment)
+    rows: list[Any] = [Payment.objects.filter(id=one.id).values().get() for one in (closed, made)]
+    before, after = rows
+    kept = (
+        *("subscription_id", "subscription_as_sent", "user_as_sent", "user_id", "email", "price", "amount"),
+        *("currency", "payment_method", "customer", "traceparent"),
+    )
+    assert made.id == notifications.payment_id(subscription="7", number=2)
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert after["traceparent"] == trace
+    assert (after["status"], after["number"], after["asked_by"]) == ("pending", 2, "aida")
+    assert (after["due_at"], after["created_at"], after["accepted_at"]) == (clock(),) * 3
+    step = Transition.objects.get(payment=made)
+    assert (step.from_status, step.to_status, step.who, step.why, step.at) == (
+        "", "pending", "aida", "agreed", clock(),
+    )  # fmt: skip
+    assert step.evidence == {"reissued": str(closed.id)}
 
 
 def test_a_new_event_after_a_close_is_a_new_payment(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:

@@ -69,8 +69,8 @@ def test_closing_without_having_seen_it_cancelled_is_seen(
     rewrite(
         monkeypatch,
         close,
-        old="seen = gateway.retrieve(intent=payment.intent_id)",
-        new="""seen = gateway.retrieve(intent=payment.intent_id)
+        old="seen = _ask(endpoint=Endpoint.RETRIEVE, call=lambda: gateway.retrieve(intent=intent), now=now)",
+        new="""seen = _ask(endpoint=Endpoint.RETRIEVE, call=lambda: gateway.retrieve(intent=intent), now=now)
     from dataclasses import replace
     seen = replace(seen, intent=replace(seen.intent, status="canceled"))""",
     )

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 
 from billing_project.dev.simulator import Simulator
-from payments import charging, limits
+from payments import charging, limits, tasks
 from payments.gateway import Gateway
 from payments.look_up import look_up
 from payments.models import Payment
@@ -126,11 +126,25 @@ def test_what_is_known_asks_nobody(stripe: Simulator, stripe_gateway: Gateway) -
     paid = charge_once(stripe_gateway, taken_in(subscription="sub_1", method="pm_1"))
     declined = charge_once(stripe_gateway, taken_in(subscription="sub_2", method="pm_card_chargeDeclined"))
     untried = taken_in(subscription="sub_3", method="pm_1")
+    closed = charge_once(stripe_gateway, taken_in(subscription="sub_4", method="pm_card_authenticationRequired"))
+    refusal = charging.close(payment_id=closed.id, who="aida", reason="off", gateway=stripe_gateway, now=now())
+    assert refusal is None
     before = list(Payment.objects.order_by("id").values())
-    for one in (paid.id, declined.id, untried.id, uuid.uuid4()):
+    for one in (paid.id, declined.id, untried.id, closed.id, uuid.uuid4()):
         assert not look_up(payment_id=one, now=now())
     assert list(Payment.objects.order_by("id").values()) == before
     assert limits.connect_redis().llen(limits.KEY_PREFIX + limits.CHARGE_QUEUE) == 0
+
+
+def test_without_a_doorbell_the_page_waits_for_nobody(unknown: Payment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is away: the page comes at once, and the sweep will find the payment due."""
+    monkeypatch.setattr(tasks._doorbell, "_silent_until", time.monotonic() + 60)
+    began = time.monotonic()
+    assert not look_up(payment_id=unknown.id, now=now())
+    assert time.monotonic() - began < 1.5
+    unknown.refresh_from_db()
+    assert unknown.due_at is not None
+    assert unknown.due_at <= now()
 
 
 def test_while_charging_is_paused_nobody_is_asked(unknown: Payment) -> None:

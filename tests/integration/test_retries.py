@@ -9,7 +9,7 @@ import pytest
 from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.gateway import Gateway
-from payments.models import Attempt, OutboxMessage, Payment
+from payments.models import Attempt, OutboxMessage, Payment, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 
@@ -108,7 +108,14 @@ def test_a_card_that_the_networks_have_seen_declined_too_often_is_refused_over_a
     accepted = accept(record(event("sub_3", method="pm_same_3"), at=clock()), now=clock())
     assert accepted.due == []
     refused = Attempt.objects.get(state="refused")
-    assert refused.code == "network_cap"
+    assert (refused.number, refused.code, refused.asked_by) == (2, "network_cap", "event")
+    assert (refused.payment_method, refused.created_at, refused.ended_at) == ("pm_same_3", clock(), clock())
+    step = Transition.objects.get(attempt=refused)
+    assert (step.payment_id, step.from_status, step.to_status) == (refused.payment_id, "failed", "failed")
+    assert (step.attempt_state, step.who, step.at) == ("refused", "event", clock())
+    assert "30 days" in step.why
+    told = OutboxMessage.objects.filter(payment=refused.payment).latest("id")
+    assert json.loads(bytes(told.value or b""))["payment"]["metadata"]["attempt"] == 2
     replayed = charging.replay(
         payment_id=Payment.objects.get(subscription_id="sub_5").id, who="aida", reason="", now=clock()
     )

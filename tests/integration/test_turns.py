@@ -181,6 +181,24 @@ def test_what_cannot_be_claimed_gives_its_tokens_back(
     assert limits.take(wishes=[confirm]).places == (0,)
 
 
+def test_a_message_in_hand_does_not_wait_on_while_charging_is_paused(
+    stripe_gateway: Gateway, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on as live the moment that an outage ends, ahead of the outcomes that nobody knows."""
+    ids = take_in(60, now)
+    charging.pause(cause="staff", reason="lunch", who="staff", now=now)
+    taken: list[int] = []
+    take = limits.take
+
+    def counted(*, wishes: list[limits.Wish]) -> limits.Granted:
+        taken.append(len(wishes))
+        return take(wishes=wishes)
+
+    monkeypatch.setattr(limits, "take", counted)
+    assert charge(stripe_gateway, ids, now) == 0
+    assert len(taken) == 1
+
+
 def test_the_order_is_who_waits_then_unknown_then_never_tried_then_replays_then_looks(
     stripe: Simulator, stripe_gateway: Gateway, now: datetime
 ) -> None:

@@ -32,11 +32,12 @@ class Crew:
         return any(worker.is_busy for worker in self.workers)
 
     def go_on(self) -> bool:
-        """One step of each. Returns whether there was anything to do."""
-        busy = self.is_busy
-        for worker in self.workers:
-            worker.step()
-        return busy
+        """Each takes its steps, by turns, until none has anything in hand. Returns whether there was anything to do."""
+        was_busy = self.is_busy
+        while self.is_busy:
+            for worker in self.workers:
+                worker.step()
+        return was_busy
 
     def set_clocks_right(self) -> None:
         """All clocks show the same again."""

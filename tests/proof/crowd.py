@@ -46,7 +46,7 @@ SOON = timedelta(minutes=3)
 PATIENCE = timedelta(hours=3)
 
 # What is due within so long of each other is done together.
-TOGETHER = timedelta(seconds=8)
+TOGETHER = timedelta(seconds=15)
 
 MOST_ROUNDS_TO_REST = 300
 DEEPEST = 2
@@ -190,8 +190,6 @@ class Crowd(World):
         for _ in range(MOST_ROUNDS_TO_REST):
             done = self._peaceful_round()
             moments = self._moments()
-            if self.crew.is_busy:
-                continue
             if self.clock() < soon:
                 self._move_to(min([soon, *(moment + TOGETHER for moment in moments)]))
             elif not judged:

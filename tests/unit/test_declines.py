@@ -35,19 +35,26 @@ def every_meaning() -> list[Meaning]:
     return [*declines.BY_CODE.values(), declines.UNKNOWN_DECLINE, declines.UNKNOWN_REJECTION]
 
 
+def meaning_of(*, code: str, decline_code: str = "", advice_code: str = "", network_advice_code: str = "") -> Meaning:
+    """Of a decline of which Stripe gives these codes, and no others."""
+    return declines.meaning_of_decline(
+        code=code, decline_code=decline_code, advice_code=advice_code, network_advice_code=network_advice_code
+    )
+
+
 @pytest.mark.parametrize(("code", "kind"), LISTED, ids=[code for code, _ in LISTED])
 def test_every_documented_decline_code_has_its_kind(code: str, kind: Kind) -> None:
     """As the issuer's decline code and as Stripe's own code alike."""
     assert declines.BY_CODE[code].kind == kind
-    assert declines.meaning_of_decline(code="card_declined", decline_code=code).kind == kind
-    assert declines.meaning_of_decline(code=code).kind == kind
+    assert meaning_of(code="card_declined", decline_code=code).kind == kind
+    assert meaning_of(code=code).kind == kind
     assert declines.is_listed(code="card_declined", decline_code=code)
 
 
 @pytest.mark.parametrize("code", OURS)
 def test_what_is_our_own_fault_is_never_the_customers(code: str) -> None:
     """Neither in the books nor in the text: their card is fine."""
-    meaning = declines.meaning_of_decline(code=code)
+    meaning = meaning_of(code=code)
     assert (meaning.fault, meaning.kind, meaning.text) == ("us", "soft", declines.OUR_FAULT)
     assert declines.meaning_of_rejection(code=code) == meaning
 
@@ -89,7 +96,7 @@ def test_advice_outranks_the_decline_code_and_that_the_code(
     code: str, decline_code: str, advice_code: str, network_advice_code: str, kind: Kind
 ) -> None:
     """Network advice, advice, decline code, code: the first that says something counts."""
-    meaning = declines.meaning_of_decline(
+    meaning = meaning_of(
         code=code, decline_code=decline_code, advice_code=advice_code, network_advice_code=network_advice_code
     )
     assert meaning.kind == kind
@@ -97,10 +104,8 @@ def test_advice_outranks_the_decline_code_and_that_the_code(
 
 def test_advice_changes_what_can_follow_and_not_what_the_customer_reads() -> None:
     """A card without money that may not be tried again is still a card without money."""
-    soft = declines.meaning_of_decline(code="card_declined", decline_code="insufficient_funds")
-    hard = declines.meaning_of_decline(
-        code="card_declined", decline_code="insufficient_funds", advice_code="do_not_try_again"
-    )
+    soft = meaning_of(code="card_declined", decline_code="insufficient_funds")
+    hard = meaning_of(code="card_declined", decline_code="insufficient_funds", advice_code="do_not_try_again")
     assert (soft.kind, hard.kind) == ("soft", "hard")
     assert (hard.fault, hard.text) == (soft.fault, soft.text) == ("customer", declines.NO_MONEY)
 
@@ -108,7 +113,7 @@ def test_advice_changes_what_can_follow_and_not_what_the_customer_reads() -> Non
 @pytest.mark.parametrize("code", ["", "a_code_from_next_year", "HARD", "None"])
 def test_an_unknown_code_is_a_soft_decline_that_says_only_declined(code: str) -> None:
     """The networks invent codes; none of them may stop a customer for good or tell them a story."""
-    meaning = declines.meaning_of_decline(code=code, decline_code=code)
+    meaning = meaning_of(code=code, decline_code=code)
     assert meaning == Meaning(fault="issuer", kind="soft", text=declines.DECLINED)
     assert not declines.is_listed(code=code, decline_code=code)
 
@@ -122,7 +127,7 @@ def test_an_unknown_rejection_is_our_fault(code: str) -> None:
 @pytest.mark.parametrize("code", [*(code for code, _ in LISTED), "card_declined"])
 def test_a_rejection_never_blames_the_card(code: str) -> None:
     """No bank has said anything, so what the same code says of a decline is not true of a rejection."""
-    assert declines.meaning_of_decline(code=code).fault != "us"
+    assert meaning_of(code=code).fault != "us"
     assert declines.meaning_of_rejection(code=code) == declines.UNKNOWN_REJECTION
 
 
@@ -136,8 +141,8 @@ def test_a_saved_card_that_cannot_be_used_any_more_needs_another_one(code: str) 
 @pytest.mark.parametrize("code", SECRET)
 def test_a_thief_reads_the_same_as_everybody_else(code: str) -> None:
     """Lost, stolen and fraudulent can't be told from a plain decline."""
-    plain = declines.meaning_of_decline(code="card_declined", decline_code="generic_decline")
-    assert declines.meaning_of_decline(code="card_declined", decline_code=code).text == plain.text == declines.DECLINED
+    plain = meaning_of(code="card_declined", decline_code="generic_decline")
+    assert meaning_of(code="card_declined", decline_code=code).text == plain.text == declines.DECLINED
 
 
 def test_no_text_for_customers_betrays_what_the_bank_knows() -> None:
@@ -160,7 +165,7 @@ def test_only_our_own_fault_leaves_the_card_out_of_it() -> None:
 @pytest.mark.parametrize("advice", [{"advice_code": "do_not_try_again"}, {"network_advice_code": "03"}])
 def test_a_card_that_may_not_be_tried_again_is_not_to_be_confirmed_either(advice: dict[str, str]) -> None:
     """Whoever is asked to confirm, and may not, would confirm in vain."""
-    meaning = declines.meaning_of_decline(code="card_declined", decline_code="authentication_required", **advice)
+    meaning = meaning_of(code="card_declined", decline_code="authentication_required", **advice)
     assert meaning == Meaning(fault="customer", kind="hard", text=declines.DECLINED)
 
 

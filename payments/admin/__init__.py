@@ -1,0 +1,9 @@
+"""The admin, read-only: staff see payments with their attempts and history, and change nothing here.
+
+`payment` (the list, and one payment's whole story), `money_back` (refunds, disputes), `messages` (what came in and
+what is told), `books` (reconciliation).
+"""
+
+from payments.admin import books, messages, money_back, payment
+
+__all__ = ["books", "messages", "money_back", "payment"]

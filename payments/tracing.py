@@ -1,0 +1,47 @@
+"""Traces: one story through the record, the task, Stripe and the notification, for whoever collects them.
+
+The producer's `traceparent` is kept with the payment, goes to Stripe in the PaymentIntent's metadata, and on with
+each notification. Spans are made through OpenTelemetry's API, which does nothing until its SDK is there
+(`billing_project.tracing`). A span never holds personal data, and nothing here can fail what it describes.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context, trace
+from opentelemetry.trace import Link, Span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_tracer = trace.get_tracer("payments")
+_propagator = TraceContextTextMapPropagator()
+
+# A batch of 500 names as many traces as collectors take by default; the others have spans of their own anyway.
+MOST_LINKS = 128
+
+
+@contextmanager
+def span(name: str, *, follows: Iterable[str] = (), **attributes: str | int) -> Iterator[None]:
+    """Work for many at once; `follows` are the traceparents that it is done for, of which some may be empty."""
+    links = [Link(found) for one in dict.fromkeys(follows) if (found := _context(one)).is_valid]
+    with _tracer.start_as_current_span(name, links=links[:MOST_LINKS], attributes=attributes):
+        yield
+
+
+def begin(name: str, *, traceparent: str, **attributes: str | int) -> Span:
+    """The work for one, in the trace of its record; it goes on until `end()` is called on it, by any thread."""
+    parent = trace.set_span_in_context(trace.NonRecordingSpan(_context(traceparent))) if traceparent else None
+    doing = trace.get_current_span().get_span_context()
+    links = [Link(doing)] if traceparent and doing.is_valid else []
+    return _tracer.start_span(name, context=parent, links=links, attributes=attributes)
+
+
+@contextmanager
+def within(parent: Span, name: str) -> Iterator[None]:
+    """A part of that work, perhaps in another thread."""
+    with _tracer.start_as_current_span(name, context=trace.set_span_in_context(parent, context.Context())):
+        yield
+
+
+def _context(traceparent: str) -> trace.SpanContext:
+    found = _propagator.extract({"traceparent": traceparent}, context=context.Context())
+    return trace.get_current_span(found).get_span_context()

@@ -1,0 +1,23 @@
+"""How much of a storm: all of it (`make storm`), or a small one that `make test` has time for."""
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """`strikes`: how often each bridge is stopped or killed. `restarts`: how often each service is."""
+
+    bridges: int
+    partitions: int
+    records: int
+    strikes: int
+    restarts: int
+
+
+FULL = os.environ.get("STORM_SIZE") == "full"
+SIZE = (
+    Size(bridges=8, partitions=32, records=100_000, strikes=16, restarts=5)
+    if FULL
+    else Size(bridges=3, partitions=8, records=3_000, strikes=2, restarts=1)
+)
