@@ -1,6 +1,6 @@
 """The memory of a bridge is bounded, whatever waits for it: the client reads ahead little, and a batch has its bytes.
 
-10,000 records as a test; STORM_SIZE=full for 1,000,000, of which the test prints what it has seen.
+10,000 records as a test; `make memory` has 1,000,000 and prints what it has seen.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.integration.kafka_client import Neighbour, make_all_topics, name_topi
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(3600)]
 
-RECORDS = 1_000_000 if os.environ.get("STORM_SIZE") == "full" else 10_000
+RECORDS = 1_000_000 if os.environ.get("MEMORY_SIZE") == "full" else 10_000
 # As many as a busy topic has: what the client reads ahead mustn't grow with them.
 PARTITIONS = 32
 LIMIT = 200 * 1024 * 1024
