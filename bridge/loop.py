@@ -5,9 +5,11 @@ back. What needs a person ends the process with one line and exit code 1.
 """
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 
 import structlog
 from django.db import InterfaceError, OperationalError, ProgrammingError, connection
@@ -36,10 +38,14 @@ class Stop:
     def listen(self, *, within: float) -> None:
         """Take over the signals of this process, which then has so many seconds to end. Call from the main thread.
 
-        A thread of its own waits for them: a handler would have to wait for the call that the main thread is in.
+        A thread of its own is told of them: a handler would have to wait for the call that the main thread is in.
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        threading.Thread(target=self._wait_for_signal, args=[within], name="signals", daemon=True).start()
+        told, self._tells = socket.socketpair()
+        self._tells.setblocking(False)
+        signal.set_wakeup_fd(self._tells.fileno(), warn_on_full_buffer=False)
+        for number in SIGNALS:
+            signal.signal(number, _leave_it_to_the_thread)
+        threading.Thread(target=self._wait_for_signal, args=[told, within], name="signals", daemon=True).start()
 
     def set(self) -> None:
         """Ask the loop to end."""
@@ -52,12 +58,16 @@ class Stop:
         """Sleep, unless it is time to stop."""
         self._event.wait(seconds)
 
-    def _wait_for_signal(self, within: float) -> None:
-        number = signal.sigwait(SIGNALS)
+    def _wait_for_signal(self, told: socket.socket, within: float) -> None:
+        [number] = told.recv(1)
         log.info("stopping", why=signal.Signals(number).name)
         self._event.set()
         time.sleep(within)
         give_up(what="stopping", seconds=within)
+
+
+def _leave_it_to_the_thread(_: int, __: FrameType | None) -> None:
+    """Python's own handlers would end the process."""
 
 
 def pauses() -> Callable[[], float]:

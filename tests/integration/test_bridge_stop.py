@@ -100,8 +100,9 @@ def test_a_database_that_is_away_keeps_nobody_from_stopping(
     monkeypatch.setattr(loop, "FIRST_PAUSE", 600.0)
     monkeypatch.setattr(loop, "LONGEST_PAUSE", 600.0)
     neighbour.send(events("sub_1"))
-    with joined():
-        pass  # the group has begun to read
+    with joined() as member:
+        # The group has begun to read. Whoever left in the middle of joining would be waited for, for 45 seconds.
+        take(member, records=1)
     with database_away(), running(process="bridge", session=Bridge(start_from="earliest").session):
         wait_until(lambda: bool(lines(caplog, "waiting")), what="it waits for ten minutes")
     assert (verdicts(), neighbour.committed(), neighbour.members()) == ({}, {0: 0}, 0)
