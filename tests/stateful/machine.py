@@ -13,9 +13,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from payments import charging, intake, webhooks
+from payments import charging, intake, limits, webhooks
 from payments.answers import Unknown
 from payments.charging.claim import LEASE
+from payments.charging.pause import PROBE_EVERY
 from payments.charging.steps import Call
 from payments.gateway import Event
 from payments.models import Payment
@@ -61,6 +62,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self, desk: Desk) -> None:
         super().__init__()
         self.stripe, self.gateway = desk.open()
+        limits.breaker.forget()  # as in a process that has just begun
         self.clock = Clock()
         self.truth = Truth(self.stripe)
         self.workers = [Worker(gateway=self.gateway, clock=self.clock) for _ in range(2)]
@@ -205,6 +207,10 @@ class Machine(RuleBasedStateMachine):
         self.late.clear()
         for _ in range(MOST_ROUNDS):
             self._let_the_bank_decide()
+            if charging.is_paused():
+                # Stripe gave no answer ten times in a row: it is asked whether that is over, as the sweep does.
+                self.clock.now += PROBE_EVERY
+                charging.probe(gateway=self.gateway, now=self.clock())
             for which in (0, 1):
                 self._claim(which)
                 while self.workers[which].call:
