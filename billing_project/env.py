@@ -27,6 +27,7 @@ KAFKA_PASSED_THROUGH = frozenset({
     "client.id", "client.rack", "client.dns.lookup", "broker.address.family", "socket.timeout.ms",
     "socket.keepalive.enable", "socket.connection.setup.timeout.ms", "connections.max.idle.ms",
     "reconnect.backoff.ms", "reconnect.backoff.max.ms", "metadata.max.age.ms", "message.max.bytes", "debug",
+    "session.timeout.ms",
 })  # fmt: skip
 # Properties that hold a promise; the reason is what the operator reads.
 KAFKA_OWNED = {
@@ -274,7 +275,12 @@ def kafka_properties() -> dict[str, str]:
             raise EnvInvalid([f"{variable}: can't be set here: {KAFKA_OWNED[name]}: unset it"])
         if name in KAFKA_PASSED_THROUGH:
             (from_files if in_file else found)[name] = _read(variable, value) if in_file else value
-    return found | from_files
+    found |= from_files
+    if "session.timeout.ms" in found and variables().get("KAFKA_GROUP_PROTOCOL") == "consumer":
+        raise EnvInvalid(
+            ["KAFKA_SESSION_TIMEOUT_MS: with KAFKA_GROUP_PROTOCOL=consumer the brokers decide it: unset it"]
+        )
+    return found
 
 
 def _values_from_files(environ: Mapping[str, str]) -> dict[str, Any]:

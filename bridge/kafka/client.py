@@ -17,6 +17,11 @@ READ_AHEAD_RECORDS = 2_000
 # of a turn is this, by the number of partitions.
 TURN = 128 * 1024
 
+# While a classic group rebalances, the broker answers nothing that comes behind a member's wish to join, on the same
+# connection: neither a commit nor the word that it leaves, perhaps for as long as a killed member's session lasts. What
+# has no answer by then is asked again on a new connection. By default after 60 s: longer than STOP_WITHIN.
+ANSWER_WITHIN_MS = 10_000
+
 
 def common_settings() -> dict[str, Any]:
     return {
@@ -29,9 +34,11 @@ def common_settings() -> dict[str, Any]:
 
 
 def consumer_settings() -> dict[str, Any]:
+    given = settings.KAFKA_PROPERTIES
     return {
         **common_settings(),
         **_group_settings(),
+        "socket.timeout.ms": min(ANSWER_WITHIN_MS, int(given.get("socket.timeout.ms", ANSWER_WITHIN_MS))),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         # A position is set explicitly once (`start_from`); lost later, it is for a person to decide.
@@ -40,7 +47,7 @@ def consumer_settings() -> dict[str, Any]:
         "enable.partition.eof": True,
         # Its default, a second, halves the throughput.
         "fetch.queue.backoff.ms": 5,
-        "fetch.max.bytes": max(READ_AHEAD, int(settings.KAFKA_PROPERTIES.get("message.max.bytes", 0))),
+        "fetch.max.bytes": max(READ_AHEAD, int(given.get("message.max.bytes", 0))),
         "max.partition.fetch.bytes": TURN,
         "queued.max.messages.kbytes": READ_AHEAD // 1024,
         "queued.min.messages": READ_AHEAD_RECORDS,

@@ -80,6 +80,11 @@ class Neighbour:
         with closing(self.admin()) as admin:
             return len(admin.describe_groups([self.group])[self.group]["members"])
 
+    def is_rebalancing(self) -> bool:
+        """Whether the group waits for its members to say that they are there."""
+        with closing(self.admin()) as admin:
+            return bool(admin.describe_groups([self.group])[self.group]["group_state"] == "PreparingRebalance")
+
     def add_partition(self, number: int) -> None:
         """Give the topic of events one more, with that number, and return when it can be written to."""
         with closing(self.admin()) as admin:

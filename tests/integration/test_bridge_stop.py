@@ -157,3 +157,23 @@ def test_a_commit_that_gets_no_answer_lets_the_bridge_go_on(
         [line] = lines(caplog, "offsets not committed, records will come again")
         assert line["error"] == "no answer"
         wait_until(lambda: lonely.committed() == {0: 2}, what="the answer has come after all")
+
+
+def test_a_group_that_waits_for_who_was_killed_keeps_nobody_from_stopping(neighbour: Neighbour, tmp_path: Path) -> None:
+    """Kafka answers a member's commit only when the rebalance is over that it has joined, which waits for the killed
+    one until its session ends, in 45 seconds. Committed, the group left, exit code 0 all the same."""
+    neighbour.add_partition(1)
+    with bridge_process(neighbour, log=tmp_path / "stopped") as bridge:
+        wait_until(lambda: neighbour.members() == 1, what="one is a member")
+        with bridge_process(neighbour, log=tmp_path / "killed"):
+            wait_until(lambda: neighbour.members() == 2, what="so is the other")
+            wait_until(lambda: "partitions assigned" in events_in(tmp_path / "killed"), what="it has a partition")
+        with bridge_process(neighbour, log=tmp_path / "third"):
+            wait_until(neighbour.is_rebalancing, what="a third makes the group rebalance")
+            neighbour.send(events(*(f"sub_{number}" for number in range(20))))
+            wait_until(lambda: bool(verdicts()), what="the rows are there")
+            bridge.send_signal(signal.SIGTERM)
+            assert bridge.wait(20) == 0
+            # The killed one and the third.
+            assert neighbour.members() == 2
+            assert sum(neighbour.committed().values()) == sum(verdicts().values())

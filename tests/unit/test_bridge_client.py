@@ -50,3 +50,14 @@ def test_no_offset_moves_by_itself(settings: Any, protocol: str, name: str, valu
     """P2."""
     settings.KAFKA_GROUP_PROTOCOL = protocol
     assert client.consumer_settings()[name] == value
+
+
+@pytest.mark.parametrize(
+    ("given", "used"), [({}, 10_000), ({"socket.timeout.ms": "60000"}, 10_000), ({"socket.timeout.ms": "5000"}, 5_000)]
+)
+def test_a_member_waits_for_an_answer_no_longer_than_it_may_take_to_stop(
+    settings: Any, given: dict[str, str], used: int
+) -> None:
+    """A rebalance may keep a member's answers back for as long as a killed one's session lasts."""
+    settings.KAFKA_PROPERTIES = given
+    assert client.consumer_settings()["socket.timeout.ms"] == used

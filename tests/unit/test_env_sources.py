@@ -234,3 +234,13 @@ def test_a_password_file_that_is_not_there_is_one_line(monkeypatch: pytest.Monke
 def refusal(variable: str, name: str) -> str:
     """The line about a property that holds a promise."""
     return f"{variable}: can't be set here: {env.KAFKA_OWNED[name]}: unset it"
+
+
+def test_a_members_session_is_the_brokers_where_they_share_out_the_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka's client would refuse to start, less clearly."""
+    monkeypatch.setenv("KAFKA_SESSION_TIMEOUT_MS", "10000")
+    assert env.kafka_properties() == {"session.timeout.ms": "10000"}
+    monkeypatch.setenv("KAFKA_GROUP_PROTOCOL", "consumer")
+    assert problems(env.kafka_properties) == [
+        "KAFKA_SESSION_TIMEOUT_MS: with KAFKA_GROUP_PROTOCOL=consumer the brokers decide it: unset it"
+    ]
