@@ -5,6 +5,7 @@ database still refuses a second open payment or a second open attempt. In the or
 """
 
 from payments.models.inbox import InboxMessage, Position, Subscription
+from payments.models.job import Job, JobItem
 from payments.models.outbox import OutboxMessage
 from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
@@ -17,6 +18,8 @@ __all__ = [
     "Break",
     "Dispute",
     "InboxMessage",
+    "Job",
+    "JobItem",
     "OutboxMessage",
     "Pause",
     "Payment",

@@ -57,6 +57,11 @@ class InboxMessage(models.Model):
     handled_why = models.TextField(blank=True, default="")
 
     class Meta:
+        permissions: ClassVar = [
+            ("replay_record", "Can have a parked record judged again, as it came"),
+            ("correct_record", "Can have a parked record judged again, corrected"),
+            ("dismiss_record", "Can dismiss a parked record"),
+        ]
         constraints = [
             # P2 and section "who is a duplicate": a record delivered twice is the same record. A topic that is made
             # anew has other records at the same places: by its id, or by the hash where Kafka gives topics no ids.

@@ -63,6 +63,16 @@ class Payment(models.Model):
     closed_at = models.DateTimeField(null=True, help_text="cancelled at Stripe: nothing more can be taken")
 
     class Meta:
+        permissions: ClassVar = [
+            ("retry_payment", "Can try a failed payment again"),
+            ("refresh_payment", "Can have Stripe asked about a payment"),
+            ("notify_payment", "Can send a payment's notification again"),
+            ("refund_payment", "Can give money back"),
+            ("close_payment", "Can close a payment at Stripe"),
+            ("reissue_payment", "Can issue a closed payment again"),
+            ("export_payment", "Can export lists"),
+            ("see_personal_data", "Can see e-mail addresses and user ids"),
+        ]
         constraints = [
             # P1, the proof's first half: one open payment per subscription, ever.
             models.UniqueConstraint("subscription", name="payment_one_open", condition=Q(closed_at__isnull=True)),

@@ -1,5 +1,7 @@
 """Stripe's books beside ours: each comparison, and what did not agree."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 
@@ -45,6 +47,7 @@ class Break(models.Model):
     closed_why = models.TextField(blank=True, default="")
 
     class Meta:
+        permissions: ClassVar = [("settle_break", "Can settle a break with Stripe's books")]
         constraints = [
             # What is found again is the same break, and grows older.
             models.UniqueConstraint("kind", "intent_id", name="break_one_open", condition=Q(closed_at__isnull=True)),
