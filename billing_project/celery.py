@@ -63,6 +63,7 @@ app.conf.update(
         "payments.hint": {"queue": SWEEP_QUEUE},
         "payments.give_back": {"queue": SWEEP_QUEUE},
         "payments.reconcile": {"queue": SWEEP_QUEUE},
+        "payments.sweep_jobs": {"queue": SWEEP_QUEUE},
     },
     accept_content=["json"],
     task_serializer="json",
@@ -77,9 +78,11 @@ app.conf.update(
         # Does nothing but every ten minutes, or until an interrupted run is done.
         "reconcile": {"task": "payments.reconcile", "schedule": 60.0, "options": {"expires": 30}},
         "give back": {"task": "payments.give_back", "schedule": 1.0, "options": {"expires": 5}},
+        "jobs": {"task": "payments.sweep_jobs", "schedule": 2.0, "options": {"expires": 5}},
     },
 )
 app.autodiscover_tasks(["payments"])
+app.autodiscover_tasks(["payments"], related_name="jobs.tasks")
 
 
 class Beat(Scheduler):

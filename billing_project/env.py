@@ -95,6 +95,17 @@ Durations = Annotated[list[timedelta], NoDecode, BeforeValidator(_durations)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
 
 
+def _sums(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = [re.fullmatch(r"\s*([A-Za-z]{3}):([0-9]{1,12})\s*", part) for part in value.split(",")]
+    if not all(found):
+        raise ValueError("is not a list of sums")
+    return {match[1].upper(): int(match[2]) for match in found if match}
+
+
+Sums = Annotated[dict[str, int], NoDecode, BeforeValidator(_sums)]
+
 A_TOPIC = "set it to letters, digits, dots, dashes and underscores"
 
 
@@ -144,6 +155,8 @@ class Env(BaseSettings):
     )
     health_file: Stripped | None = Field(default=None, description="set it to a file's path, or unset it")
     notify_pending: bool = Field(default=False, description="set it to true or false")
+    approval_above_count: int = Field(default=20, ge=1, le=1_000_000, description="set it to a number, e.g. 20")
+    approval_above_sum: Sums = Field(default={}, description="set it to sums, e.g. KZT:500000,USD:1000, or unset it")
     otel_exporter_otlp_endpoint: Stripped | None = Field(
         default=None, description="set it to the collector's address, e.g. http://collector:4318"
     )

@@ -20,7 +20,7 @@ ALLOWED = frozenset({
     "event", "level", "timestamp", "logger", "exception", "dropped",
     # who and what: ids and positions, never contents
     "payment", "subscription", "attempt", "record", "topic", "partition", "offset", "outbox", "task", "intent",
-    "refund", "dispute",
+    "refund", "dispute", "job", "action",
     "request", "account", "group", "process", "trace",
     # what happened
     "state", "status", "verdict", "step", "outcome", "code", "fault", "kind", "why", "who", "error", "http_status",

@@ -124,5 +124,7 @@ BRIDGE_STALLED_AFTER = ENV.bridge_stalled_after
 METRICS_PORT = ENV.metrics_port
 HEALTH_FILE = ENV.health_file
 NOTIFY_PENDING = ENV.notify_pending
+APPROVAL_ABOVE_COUNT = ENV.approval_above_count
+APPROVAL_ABOVE_SUM = ENV.approval_above_sum
 
 tracing.set_up(endpoint=ENV.otel_exporter_otlp_endpoint or "")

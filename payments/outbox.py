@@ -53,18 +53,50 @@ class Waiting:
 
 def tell(*, payment: Payment, attempt: int, transition: str, now: datetime) -> None:
     """Write the notification of an outcome. Call under the payment's row lock, in the settling transaction."""
-    failed = payment.status == Payment.Status.FAILED
-    metadata: dict[str, Any] = {"attempt": attempt}
-    if failed:
-        metadata |= {
-            "reason": payment.reason,
-            "actionRequired": payment.kind == "action",
-            "willRetryAt": notifications.iso(payment.retry_at) if payment.retry_at else None,
-        }
     _write(
-        payment=payment, transition=transition, metadata=metadata, now=now,
+        payment=payment, transition=transition, metadata=_as_it_stands(payment, attempt=attempt), now=now,
         channel=OutboxMessage.Channel.NOTIFICATIONS, kind=CE_TYPE,
     )  # fmt: skip
+
+
+def last_told(payment: Payment) -> OutboxMessage | None:
+    """The last notification of this payment that nobody had to ask for; None: nothing was told yet."""
+    told = payment.notifications.filter(channel=OutboxMessage.Channel.NOTIFICATIONS)
+    again = told.filter(message_id__in=[_again_id(payment, number) for number in range(1, told.count() + 1)])
+    return told.exclude(id__in=again).order_by("-id").first()
+
+
+def tell_again(*, payment: Payment, now: datetime) -> str:
+    """Staff have it told once more, as it stands, under an id of its own. Call under the payment's row lock.
+
+    Returns the id, derived from how often it was told. Raises `ValueError` where nothing was told yet.
+    """
+    first = last_told(payment)
+    if first is None:
+        raise ValueError("nothing was told yet")
+    attempt = payment.attempts.order_by("-number").values_list("number", flat=True).first() or 1
+    number = payment.notifications.filter(channel=OutboxMessage.Channel.NOTIFICATIONS).count()
+    return _write(
+        payment=payment, transition=f"again/{number}", now=now,
+        metadata=_as_it_stands(payment, attempt=attempt) | {"resendOf": first.message_id},
+        channel=OutboxMessage.Channel.NOTIFICATIONS, kind=CE_TYPE,
+    )  # fmt: skip
+
+
+def _again_id(payment: Payment, number: int) -> str:
+    return notifications.notification_id(payment=payment.id, transition=f"again/{number}")
+
+
+def _as_it_stands(payment: Payment, *, attempt: int) -> dict[str, Any]:
+    """What an e-mail needs."""
+    if payment.status != Payment.Status.FAILED:
+        return {"attempt": attempt}
+    return {
+        "attempt": attempt,
+        "reason": payment.reason,
+        "actionRequired": payment.kind == "action",
+        "willRetryAt": notifications.iso(payment.retry_at) if payment.retry_at else None,
+    }
 
 
 def tell_back(*, payment: Payment, transition: str, metadata: dict[str, Any], now: datetime) -> None:
@@ -87,7 +119,7 @@ def in_price_unit(payment: Payment, amount: int) -> int | float:
 
 def _write(
     *, payment: Payment, transition: str, metadata: dict[str, Any], channel: str, kind: str, now: datetime
-) -> None:
+) -> str:
     message_id = notifications.notification_id(payment=payment.id, transition=transition)
     told = notifications.Told(
         payment=payment.id,
@@ -109,6 +141,7 @@ def _write(
         payment=payment,
         created_at=now,
     )
+    return message_id
 
 
 def park(*, records: Sequence[InboxMessage], group: str, now: datetime) -> None:

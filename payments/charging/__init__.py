@@ -11,7 +11,7 @@ from payments.charging.claim import Claim, claim
 from payments.charging.close import NotClosed, close, reissue
 from payments.charging.due import find_due, make_due, only_asks
 from payments.charging.pause import heed, is_paused, pause, probe, resume
-from payments.charging.retry import NotReplayable, replay, request_attempt
+from payments.charging.retry import NotReplayable, not_replayable, replay, request_attempt
 from payments.charging.run import charge
 from payments.charging.settle import settle
 from payments.charging.turns import Pace
@@ -30,6 +30,7 @@ __all__ = [
     "heed",
     "is_paused",
     "make_due",
+    "not_replayable",
     "only_asks",
     "pause",
     "probe",

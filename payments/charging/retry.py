@@ -92,23 +92,25 @@ def find_retry(*, payment: Payment, card: str, now: datetime) -> datetime | None
     return now + pause if pause else None
 
 
-def replay(*, payment_id: uuid.UUID, who: str, reason: str, now: datetime) -> NotReplayable | None:
-    """Staff try one failed payment again with the method it has. Returns why not, or None: it is due now."""
+def replay(
+    *, payment_id: uuid.UUID, who: str, reason: str, now: datetime, payment_method: str = ""
+) -> NotReplayable | None:
+    """Staff try one failed payment again, with the method it has or another. Returns why not, or None: it is due."""
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(id=payment_id)
-        refusal = not_replayable(payment, now=now)
+        refusal = not_replayable(payment, now=now, payment_method=payment_method)
         if refusal is None:
             request_attempt(
-                payment=payment, asked_by=who, payment_method=payment.payment_method, customer=None,
-                now=now, why=reason,
+                payment=payment, asked_by=who, payment_method=payment_method or payment.payment_method, customer=None,
+                now=now, why=reason, evidence={"payment_method": payment_method} if payment_method else None,
             )  # fmt: skip
             payment.save()
             log.info("replay requested", payment=str(payment_id), who=who)
     return refusal
 
 
-def not_replayable(payment: Payment, *, now: datetime) -> NotReplayable | None:
-    """Why staff can't have this payment tried again now; None if they can."""
+def not_replayable(payment: Payment, *, now: datetime, payment_method: str = "") -> NotReplayable | None:
+    """Why staff can't have this payment tried again now, with the method it has or another; None if they can."""
     if payment.closed_at:
         return NotReplayable(code="closed", text="it is closed: nothing more can be taken with it")
     if payment.status == Payment.Status.SUCCESS:
@@ -118,8 +120,9 @@ def not_replayable(payment: Payment, *, now: datetime) -> NotReplayable | None:
         if unsure:
             return NotReplayable(code="unknown", text="its outcome is unknown: Stripe is being asked")
         return NotReplayable(code="pending", text="it is under way")
-    declines = card_declines(card=last_card(payment), now=now)
+    same_method = payment_method in ("", payment.payment_method)
+    declines = card_declines(card=last_card(payment), now=now) if same_method else 0
     refusal = retry_policy.refusal_to_retry(
-        kind=payment.kind, same_method=True, asked_by="staff", card_declines=declines
+        kind=payment.kind, same_method=same_method, asked_by="staff", card_declines=declines
     )
     return NotReplayable(code=refusal.code, text=refusal.text) if refusal else None

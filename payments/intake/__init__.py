@@ -12,12 +12,23 @@ from payments.intake.completeness import Taken, find_start, look_at_rows
 from payments.intake.import_paid import Imported, NotImported, import_paid
 from payments.intake.masking import has_card_number
 from payments.intake.paid_before import PaidBefore, Problem, read_paid
-from payments.intake.parked import Dismissed, Duplicate, NotParked, Replayed, StillParked, dismiss, replay
+from payments.intake.parked import (
+    NEEDS_A_VALUE,
+    Dismissed,
+    Duplicate,
+    NotParked,
+    Replayed,
+    StillParked,
+    dismiss,
+    is_as_it_came,
+    replay,
+)
 from payments.intake.positions import Behind, Forgotten, begin, find_forgotten, is_made_anew, stop_charging
 from payments.intake.requests import Headers, PaymentRequest, Record, Rejection, Topic
 from payments.tasks import ring
 
 __all__ = [
+    "NEEDS_A_VALUE",
     "Accepted",
     "Behind",
     "Dismissed",
@@ -43,6 +54,7 @@ __all__ = [
     "find_start",
     "has_card_number",
     "import_paid",
+    "is_as_it_came",
     "is_made_anew",
     "look_at_rows",
     "read_paid",

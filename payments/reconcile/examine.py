@@ -36,7 +36,7 @@ def examine(course: Course, *, charge: Charge, payment: Payment | None) -> set[s
         if Break.Kind.PAID_THERE in kinds:
             _look(course, payment)
         if Break.Kind.REFUNDED in kinds:
-            _note_refunds(course, payment)
+            note_refunds_of(course, payment)
         if kinds & {Break.Kind.PAID_THERE, Break.Kind.REFUNDED}:
             payment.refresh_from_db()
             found = _differences(charge, payment, others)
@@ -93,7 +93,7 @@ def _look(course: Course, payment: Payment) -> None:
         settle(attempt_id=latest.id, answer=reply, now=course.clock(), who=RECONCILIATION)
 
 
-def _note_refunds(course: Course, payment: Payment) -> None:
+def note_refunds_of(course: Course, payment: Payment) -> None:
     """Refunds that were made at Stripe, or whose answers we haven't had."""
     after, intent = "", payment.intent_id or ""
     while True:

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import track
 
 from payments import charging, money, tasks
-from payments.charging.retry import not_replayable
 from payments.management.moments import read_moment
 from payments.models import Payment
 
@@ -50,7 +49,7 @@ class Command(BaseCommand):
             if options["yes"]:
                 refusal = self._replay(payment, reason=options["reason"])
             else:
-                refusal = not_replayable(payment, now=datetime.now(UTC))
+                refusal = charging.not_replayable(payment, now=datetime.now(UTC))
             if refusal:
                 refused[refusal.text] += 1
             else:

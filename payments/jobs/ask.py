@@ -1,0 +1,148 @@
+"""From a preview to a job that runs: who asks says why, and above a number or a sum a second person says yes.
+
+A draft judges every item once, and keeps what it found: what it refuses is never done by this job, whatever happens
+meanwhile; what it doesn't is judged again when its turn comes. So nobody gets more than they have seen.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from payments.actions import Action, Subject
+from payments.models import Job, JobItem, Payment
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 500
+
+
+class NotAllowed(Exception):
+    """It can't be done by this person or in this state; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a job would do: `sums` {currency: minor units}, `refused` {why: how many}."""
+
+    count: int
+    sums: dict[str, int]
+    refused: dict[str, int]
+    needs_approval: bool
+
+
+def draft(*, action: Action, subjects: Iterable[Subject], who: str, now: datetime) -> Job:
+    """Judge each of these, and keep the outcome as a job that nobody has said yes to."""
+    with transaction.atomic():
+        job = Job.objects.create(action=action.name, asked_by=who, total=0, created_at=now)
+        sums: Counter[str] = Counter()
+        batch: list[JobItem] = []
+        for number, subject in enumerate(subjects, start=1):
+            batch.append(_judge(job, number, action, subject, sums, now))
+            job.total = number
+            if len(batch) == AT_ONCE:
+                JobItem.objects.bulk_create(batch)
+                batch = []
+        JobItem.objects.bulk_create(batch)
+        job.sums = dict(sums)
+        job.save(update_fields=["total", "sums"])
+    return job
+
+
+def preview(job: Job) -> Preview:
+    """What it would do, and to how many not and why."""
+    refused = Counter(job.items.filter(state=JobItem.State.REFUSED).values_list("text", flat=True))
+    count = job.total - sum(refused.values())
+    return Preview(
+        count=count, sums=job.sums, refused=dict(refused.most_common()), needs_approval=_is_large(count, job.sums)
+    )
+
+
+def confirm(*, job: Job, who: str, why: str, arguments: dict[str, Any], now: datetime, rate: int | None = None) -> Job:
+    """Who has seen the preview says yes, and why. It runs, or waits for a second person. Raises `NotAllowed`."""
+    if job.asked_by != who:
+        raise NotAllowed("somebody else has begun this: begin your own")
+    if not why.strip():
+        raise NotAllowed("say why: it is kept with every change")
+    seen = preview(job)
+    state = Job.State.APPROVAL if seen.needs_approval else Job.State.RUNNING
+    changed = Job.objects.filter(id=job.id, state=Job.State.DRAFT).update(
+        state=state, reason=why.strip(), arguments=arguments, rate=rate
+    )
+    if not changed:
+        raise NotAllowed("this is under way already")
+    log.info("job asked for", job=job.id, action=job.action, count=seen.count, who=who, state=state)
+    return _again(job)
+
+
+def approve(*, job: Job, who: str, now: datetime) -> Job:
+    """A second person says yes: it runs. Raises `NotAllowed`."""
+    return _decide(job=job, who=who, now=now, to={"state": Job.State.RUNNING})
+
+
+def reject(*, job: Job, who: str, now: datetime) -> Job:
+    """A second person says no: nothing of it is ever done. Raises `NotAllowed`."""
+    return _decide(job=job, who=who, now=now, to={"state": Job.State.REJECTED, "ended_at": now})
+
+
+def stop(*, job: Job, who: str, now: datetime) -> bool:
+    """Nothing more of it is begun. Returns whether it was running."""
+    stopped = Job.objects.filter(id=job.id, state=Job.State.RUNNING).update(
+        state=Job.State.STOPPED, stopped_by=who, stopped_at=now
+    )
+    if stopped:
+        log.info("job stopped", job=job.id, who=who)
+    return bool(stopped)
+
+
+def go_on(*, job: Job, who: str) -> bool:
+    """What is left is done after all. Returns whether it stood still."""
+    resumed = Job.objects.filter(id=job.id, state=Job.State.STOPPED).update(
+        state=Job.State.RUNNING, stopped_by="", stopped_at=None
+    )
+    if resumed:
+        log.info("job goes on", job=job.id, who=who)
+    return bool(resumed)
+
+
+def _judge(job: Job, number: int, action: Action, subject: Subject, sums: Counter[str], now: datetime) -> JobItem:
+    about = {action.about: subject}
+    why_not = action.find_refusal(subject, now)
+    if why_not:
+        return JobItem(job=job, number=number, state=JobItem.State.REFUSED, text=why_not, at=now, **about)
+    if action.takes and isinstance(subject, Payment):
+        sums[subject.currency] += action.takes(subject)
+    return JobItem(job=job, number=number, **about)
+
+
+def _is_large(count: int, sums: dict[str, int]) -> bool:
+    """Whether a second person must say yes. What is about one thing alone needs none."""
+    if count < 2:
+        return False
+    limits = settings.APPROVAL_ABOVE_SUM
+    return count > settings.APPROVAL_ABOVE_COUNT or any(
+        # A currency that nobody has thought of, where others have a limit, has none to spend.
+        amount > limits.get(currency, 0)
+        for currency, amount in sums.items()
+        if limits
+    )
+
+
+def _decide(*, job: Job, who: str, now: datetime, to: dict[str, Any]) -> Job:
+    if job.asked_by == who:
+        raise NotAllowed("nobody approves what they asked for: another person must")
+    waiting = Job.objects.filter(id=job.id, state=Job.State.APPROVAL)
+    if not waiting.update(approved_by=who, approved_at=now, **to):
+        raise NotAllowed("somebody has decided already")
+    log.info("job decided", job=job.id, who=who, state=to["state"])
+    return _again(job)
+
+
+def _again(job: Job) -> Job:
+    job.refresh_from_db()
+    return job
