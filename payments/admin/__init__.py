@@ -4,6 +4,6 @@
 what is told), `books` (reconciliation).
 """
 
-from payments.admin import books, messages, money_back, payment
+from payments.admin import books, job, messages, money_back, payment
 
-__all__ = ["books", "messages", "money_back", "payment"]
+__all__ = ["books", "job", "messages", "money_back", "payment"]

@@ -4,14 +4,16 @@ from django.contrib import admin
 from django.db.models import F
 from unfold.admin import ModelAdmin
 
+from payments.admin.in_bulk import InBulk
 from payments.admin.read_only import ReadOnly
 from payments.models import Break, Reconciliation
 
 
 @admin.register(Break)
-class BreakAdmin(ReadOnly, ModelAdmin):
+class BreakAdmin(InBulk, ReadOnly, ModelAdmin):
     """Where Stripe's books and ours differ: open ones first, the oldest at the top."""
 
+    change_form_outer_after_template = "admin/payments/with_actions.html"
     list_display = ("kind", "intent_id", "payment", "reason", "found_at", "seen_at", "closed_at")
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
     search_fields = ("=intent_id", "=charge_id")

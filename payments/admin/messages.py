@@ -5,14 +5,16 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from payments.admin.in_bulk import InBulk
 from payments.admin.read_only import ReadOnly
 from payments.models import InboxMessage, OutboxMessage, Webhook
 
 
 @admin.register(InboxMessage)
-class InboxMessageAdmin(ReadOnly, ModelAdmin):
+class InboxMessageAdmin(InBulk, ReadOnly, ModelAdmin):
     """What came in, with verdicts; the parked ones have a reason."""
 
+    change_form_outer_after_template = "admin/payments/with_actions.html"
     list_display = ("__str__", "verdict", "reason", "subscription_id", "received_at", "handled_by")
     list_filter = ("verdict", ("handled_at", admin.EmptyFieldListFilter))
     search_fields = ("=subscription__id", "=event_id")

@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from payments import money
+from payments.admin.in_bulk import InBulk
 from payments.admin.read_only import ReadOnly
 from payments.look_up import look_up
 from payments.models import Attempt, Dispute, OutboxMessage, Payment, Refund, Transition
@@ -77,7 +78,7 @@ class _NotificationInline(ReadOnly, TabularInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, ModelAdmin):
+class PaymentAdmin(InBulk, ReadOnly, ModelAdmin):
     """List, search, open."""
 
     list_display = (

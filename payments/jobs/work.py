@@ -34,6 +34,11 @@ class Progress:
     refused: int
     waiting: int
 
+    @property
+    def ended(self) -> int:
+        """What is over, one way or the other."""
+        return self.done + self.refused
+
 
 @dataclass(frozen=True, kw_only=True)
 class Worked:
