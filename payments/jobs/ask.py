@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from payments import money
 from payments.actions import Action, Subject
 from payments.models import Job, JobItem, Payment
 
@@ -124,12 +125,13 @@ def _is_large(count: int, sums: dict[str, int]) -> bool:
     """Whether a second person must say yes. What is about one thing alone needs none."""
     if count < 2:
         return False
-    limits = settings.APPROVAL_ABOVE_SUM
-    return count > settings.APPROVAL_ABOVE_COUNT or any(
-        # A currency that nobody has thought of, where others have a limit, has none to spend.
-        amount > limits.get(currency, 0)
+    if count > settings.APPROVAL_ABOVE_COUNT:
+        return True
+    most = settings.APPROVAL_ABOVE_SUM
+    # Where sums have a limit, a currency that nobody has thought of has nothing to spend.
+    return bool(most) and any(
+        money.to_price(amount, currency=currency, unit="major") > most.get(currency, 0)
         for currency, amount in sums.items()
-        if limits
     )
 
 

@@ -77,8 +77,8 @@ def test_only_who_has_seen_the_preview_confirms_it_and_once(stripe_gateway: Gate
     [
         (3, 3, {}, False),
         (4, 3, {}, True),
-        (3, 20, {"KZT": 30_000}, False),
-        (3, 20, {"KZT": 29_999}, True),
+        (3, 20, {"KZT": 300}, False),
+        (3, 20, {"KZT": 299}, True),
         (3, 20, {"USD": 1_000_000}, True),  # a currency that nobody has thought of
         (1, 20, {"KZT": 1}, False),  # not in bulk
     ],
@@ -87,7 +87,7 @@ def test_above_a_count_or_a_sum_a_second_person_is_needed(
     stripe_gateway: Gateway, clock: Clock, settings: Any, count: int, above_count: int, above_sum: dict[str, int],
     needs: bool,
 ) -> None:  # fmt: skip
-    """100 KZT each, which are 10,000 in minor units."""
+    """100 KZT each."""
     settings.APPROVAL_ABOVE_COUNT, settings.APPROVAL_ABOVE_SUM = above_count, above_sum
     job = ask("retry", fail_many(count, stripe_gateway, clock), clock)
     assert job.state == ("approval" if needs else "running")

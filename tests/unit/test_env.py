@@ -223,3 +223,23 @@ def test_secrets_do_not_show_when_settings_are_printed(monkeypatch: pytest.Monke
         assert GOOD["STRIPE_SECRET_KEY"] not in printed
         assert CANARY not in printed
         assert GOOD["KAFKA_BROKER"] in printed
+
+
+@pytest.mark.parametrize(
+    ("value", "sums"), [("KZT:500000,usd:1000", {"KZT": 500_000, "USD": 1_000}), (" JPY:0 ", {"JPY": 0}), ("", {})]
+)
+def test_sums_that_need_a_second_person_are_in_major_units(
+    monkeypatch: pytest.MonkeyPatch, value: str, sums: dict[str, int]
+) -> None:
+    """One for each currency."""
+    monkeypatch.setenv("APPROVAL_ABOVE_SUM", value)
+    assert env.load().approval_above_sum == sums
+
+
+@pytest.mark.parametrize("value", ["500000", "KZT", "KZT:-1", "KZT:1.5", "TENGE:5", "KZT:1;USD:1"])
+def test_a_sum_that_nobody_can_read_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """With the form that it should have."""
+    monkeypatch.setenv("APPROVAL_ABOVE_SUM", value)
+    assert problems(env.load) == [
+        "APPROVAL_ABOVE_SUM: is not a list of sums: set it to sums, e.g. KZT:500000,USD:1000, or unset it"
+    ]
