@@ -38,7 +38,7 @@ class InboxMessageAdmin(ReadOnly, ModelAdmin):
 
 def _as_text(value: bytes | memoryview | None) -> str:
     text = bytes(value).decode("utf-8", "replace") if value is not None else "(empty)"
-    return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
+    return format_html("<pre class='desk-raw'>{}</pre>", text)
 
 
 @admin.register(OutboxMessage)
