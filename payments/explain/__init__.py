@@ -9,7 +9,7 @@ from payments.explain.find import Found, FoundPayments, FoundRecord, FoundWebhoo
 from payments.explain.links import dashboard
 from payments.explain.records import explain_record
 from payments.explain.story import Conclusion, Event, Fact, Notice, Story
-from payments.explain.tell import explain
+from payments.explain.tell import deadline_of, explain
 from payments.explain.text import as_data, as_text, money_was_taken
 from payments.explain.webhooks import explain_webhook
 
@@ -26,6 +26,7 @@ __all__ = [
     "as_data",
     "as_text",
     "dashboard",
+    "deadline_of",
     "explain",
     "explain_record",
     "explain_webhook",

@@ -39,7 +39,7 @@ def _doubt(found: Conclusion, known: Known) -> Conclusion:
     """What contradicts the rows, and what may then still be said of money and of another try."""
     if known.closed_but_paid or (known.status != "success" and "paid_there" in known.differences):
         return _taken_there(found, known)
-    if known.mismatch:
+    if known.mismatch and known.status != "success":
         return _uncertain(found, known, _("Stripe's answer does not fit this payment, so it was not believed."))
     if known.paid_by_webhook:
         return _uncertain(found, known, _("It had failed, and a webhook of Stripe's says since that it is paid."))
@@ -48,7 +48,9 @@ def _doubt(found: Conclusion, known: Known) -> Conclusion:
     if known.status == "success" and "paid_here" in known.differences:
         return _uncertain(found, known, _("Noted as paid, but Stripe says that nothing was taken."))
     if known.no_such_intent and known.status != "success":
-        return _uncertain(found, known, _("Stripe does not know its PaymentIntent: is it another Stripe account?"))
+        return _uncertain(
+            found, known, _("Stripe does not know its PaymentIntent, as if it were another Stripe account.")
+        )
     if known.differences:
         what = words.word(words.BREAKS, known.differences[0])
         return replace(
@@ -78,6 +80,7 @@ def _uncertain(found: Conclusion, known: Known, what: str) -> Conclusion:
         taken="unknown", money=_("Whether money was taken must be looked up at Stripe."),
         retry="no", retry_short=_("Don't retry."), retry_why=_needs_a_look(),
         customer=_("Tell them that we are looking into it, and that they should not pay again meanwhile."),
+        shop="",
         staff=words.attention(known.attention) or what,
     )  # fmt: skip
 

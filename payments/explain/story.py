@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from payments import words
+
 Tone = Literal["good", "bad", "act", "wait", "rest"]
 """The colour: paid · not paid · somebody must act · nobody knows yet · over."""
 
@@ -51,6 +53,11 @@ class Step:
     at: datetime
     text: str
 
+    @property
+    def when(self) -> str:
+        """For people."""
+        return words.both_zones(self.at)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -63,10 +70,15 @@ class Event:
     tone: Tone = "rest"
     evidence: tuple[Fact, ...] = ()
 
+    @property
+    def when(self) -> str:
+        """For people."""
+        return words.both_zones(self.at)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Back:
-    """A refund or a dispute: what it is about, how it stands, and what is to be done."""
+    """A refund or a dispute: what it is about, how it stands, what is to be done, and until when."""
 
     id: str
     amount: str
@@ -75,9 +87,14 @@ class Back:
     at: datetime
     who: str = ""
     next_step: str = ""
-    deadline: datetime | None = None
+    deadline: str = ""
     link: str = ""
     tone: Tone = "rest"
+
+    @property
+    def when(self) -> str:
+        """For people."""
+        return words.both_zones(self.at)
 
 
 @dataclass(frozen=True, kw_only=True)

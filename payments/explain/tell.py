@@ -13,7 +13,7 @@ from payments.explain.known import know
 from payments.explain.links import dashboard
 from payments.explain.story import Back, Fact, Other, Step, Story, Tone
 from payments.explain.time_line import time_line
-from payments.models import Break, Payment
+from payments.models import Break, Dispute, Payment
 
 _REFUND_TONES: dict[str, Tone] = {"succeeded": "good", "failed": "act", "rejected": "act", "canceled": "act"}
 
@@ -117,9 +117,21 @@ def _disputes(payment: Payment, now: datetime) -> Iterator[Back]:
             state=words.word(words.DISPUTE_STATUSES, dispute.status),
             why=words.word(words.DISPUTE_REASONS, dispute.reason),
             next_step=words.dispute_next_step(dispute.status), tone=tone,
-            deadline=dispute.respond_by if dispute.status.endswith("needs_response") else None,
+            deadline=deadline_of(dispute, now=now),
             link=dashboard(dispute.dispute_id, livemode=payment.livemode),
         )  # fmt: skip
+
+
+def deadline_of(dispute: Dispute, *, now: datetime) -> str:
+    """Until when it must be answered; empty where nothing waits for us."""
+    if not dispute.status.endswith("needs_response"):
+        return ""
+    if dispute.respond_by is None:
+        return _("an answer is due, Stripe does not say until when")
+    until, distance = words.both_zones(dispute.respond_by), words.from_now(dispute.respond_by, now=now)
+    if dispute.respond_by < now:
+        return _("an answer was due until %(time)s, %(distance)s") % {"time": until, "distance": distance}
+    return _("answer until %(time)s, %(distance)s") % {"time": until, "distance": distance}
 
 
 def _others(payment: Payment) -> Iterator[Other]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from payments import words
 from payments.explain.story import Back, Event, Fact, Notice, Step, Story
 
 
@@ -82,14 +81,12 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _step(step: Step) -> str:
-    return f"{words.both_zones(step.at)}  {step.text}"
+    return f"{step.when}  {step.text}"
 
 
 def _back(back: Back) -> str:
-    parts = [back.amount, back.state, back.why, back.who, back.next_step, back.id, back.link]
-    if back.deadline:
-        parts.insert(2, _("answer until %(time)s") % {"time": words.both_zones(back.deadline)})
-    return " · ".join(part for part in (words.both_zones(back.at), *parts) if part)
+    parts = [back.amount, back.state, back.deadline, back.why, back.who, back.next_step, back.id, back.link]
+    return " · ".join(part for part in (back.when, *parts) if part)
 
 
 def _time_line(events: Iterable[Event]) -> Iterator[str]:
@@ -97,7 +94,7 @@ def _time_line(events: Iterable[Event]) -> Iterator[str]:
     yield _("What happened")
     for event in events:
         by = f"  [{event.who}]" if event.who else ""
-        yield f"  {words.both_zones(event.at)}  {event.text}{by}"
+        yield f"  {event.when}  {event.text}{by}"
         facts = ", ".join(f"{fact.label}: {fact.value}" for fact in event.evidence)
         if facts:
             yield f"      {facts}"

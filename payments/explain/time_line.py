@@ -50,7 +50,7 @@ def _steps(payment: Payment) -> Iterator[Event]:
         )
         facts = evidence(noted_as=step.why, status=f"{step.from_status or 'new'} → {step.to_status}")
         if attempt:
-            text = _("Try %(number)d: %(what)s") % {"number": attempt.number, "what": text[:1].lower() + text[1:]}
+            text = _("Try %(number)d. %(what)s") % {"number": attempt.number, "what": text}
             facts += _of_attempt(attempt, step, payment)
         yield Event(
             at=step.at, kind="try" if attempt else "step", text=text, who=words.person(step.who),
