@@ -2,10 +2,12 @@
 
 from django.contrib import admin
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payments.admin.read_only import ReadOnly
+from payments.admin.times import column
 from payments.models import InboxMessage, OutboxMessage, Webhook
 
 
@@ -66,5 +68,5 @@ class WebhookAdmin(ReadOnly, ModelAdmin):
     fieldsets = (
         (None, {"fields": ("type", "event_id", "verdict", "payment")}),
         ("Stripe", {"fields": ("object_id", "intent_id", "account_id", "livemode", "facts")}),
-        ("Times (UTC)", {"fields": ("received_at", "handled_at")}),
+        (_("Times"), {"fields": (column("received_at", _("came in")), column("handled_at", _("judged")))}),
     )

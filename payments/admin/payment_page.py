@@ -51,6 +51,7 @@ def show(*, request: HttpRequest, page: ModelAdmin, object_id: str) -> HttpRespo
 
 
 def _context(request: HttpRequest, page: ModelAdmin, payment: Payment, story: Story) -> dict[str, Any]:
+    taken, more = explain.money_was_taken(story.conclusion)
     return {
         **page.admin_site.each_context(request),
         "title": _("Payment %(id)s") % {"id": payment.id},
@@ -59,7 +60,8 @@ def _context(request: HttpRequest, page: ModelAdmin, payment: Payment, story: St
         "original": payment,
         "payment": payment,
         "story": story,
-        "taken": explain.money_was_taken(story.conclusion.taken),
+        "taken": taken,
+        "more_on_money": more,
         "is_paid": payment.status == Payment.Status.SUCCESS,
         "row": [(name, getattr(payment, name)) for name in _ROW],
     }

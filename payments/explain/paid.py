@@ -90,7 +90,7 @@ def _dispute(found: Conclusion, known: Known) -> Conclusion:
         found, tone="rest" if is_lost else "act", what=f"{found.what} {disputed}", money=money,
         customer=_("Nothing to do: the bank gave them the money.") if is_lost else _in_dispute(),
         retry_why=_("It was charged once already; while the bank has it, nothing can be refunded either."),
-        staff=f"{_('The bank:')} {status}. {words.dispute_next_step(known.dispute)}",
+        staff=f"{status[:1].upper()}{status[1:]}. {words.dispute_next_step(known.dispute)}",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from payments.explain.story import Back, Event, Fact, Notice, Step, Story
+from payments.explain.story import Back, Conclusion, Event, Fact, Notice, Step, Story
 
 
 def as_text(story: Story | Notice) -> str:
@@ -25,10 +25,11 @@ def as_data(story: Story | Notice) -> dict[str, Any]:
     return found
 
 
-def money_was_taken(taken: str) -> str:
-    """The one word that is asked for most."""
-    answers = {"yes": _("Yes"), "no": _("No"), "unknown": _("Not known yet")}
-    return answers[taken]
+def money_was_taken(told: Conclusion) -> tuple[str, str]:
+    """The one word that is asked for most, and what there is to add; empty: nothing."""
+    answers = {"yes": _("Yes."), "no": _("No."), "unknown": _("Not known yet.")}
+    says_the_same = (_("Nothing was taken."), _("Whether money was taken is not known yet."))
+    return answers[told.taken], "" if told.money in says_the_same else told.money
 
 
 def _story(story: Story) -> Iterator[str]:
@@ -36,7 +37,7 @@ def _story(story: Story) -> Iterator[str]:
     yield told.headline
     yield ""
     lines = (
-        (_("Was money taken?"), f"{money_was_taken(told.taken)}. {told.money}"),
+        (_("Was money taken?"), " ".join(money_was_taken(told)).strip()),
         (_("Try again?"), f"{told.retry_short} {told.retry_why}"),
         (_("Customer"), told.customer),
         (_("Shop"), told.shop),

@@ -19,7 +19,7 @@ _QUIET: Tone = "rest"
 
 def time_line(payment: Payment) -> tuple[Event, ...]:
     """All of it. What happened in one moment stands in the order: in, done, out."""
-    sources = (_records, _steps, _overtaken, _webhooks, _notifications, _staff, _differences)
+    sources = (_accepted, _steps, _other_records, _overtaken, _webhooks, _notifications, _staff, _differences)
     return tuple(sorted((event for source in sources for event in source(payment)), key=lambda event: event.at))
 
 
@@ -32,12 +32,18 @@ def evidence(**values: Any) -> tuple[Fact, ...]:
     )
 
 
-def _records(payment: Payment) -> Iterator[Event]:
-    """What came in about it, and what was set aside of its subscription."""
+def _accepted(payment: Payment) -> Iterator[Event]:
+    """What came in and led on."""
+    for record in payment.records.filter(verdict=InboxMessage.Verdict.ACCEPTED).order_by("id"):
+        yield from record_events(record)
+
+
+def _other_records(payment: Payment) -> Iterator[Event]:
+    """What came in beside, and what was set aside of its subscription."""
     about = Q(payment=payment)
     if payment.number == 1:
         about |= Q(payment=None, subscription=payment.subscription_id)
-    for record in InboxMessage.objects.filter(about).order_by("id"):
+    for record in InboxMessage.objects.filter(about).exclude(verdict=InboxMessage.Verdict.ACCEPTED).order_by("id"):
         yield from record_events(record)
 
 
@@ -68,7 +74,7 @@ def _of_attempt(attempt: Attempt, step: Transition, payment: Payment) -> tuple[F
         network_advice_code=attempt.network_advice_code, network_decline_code=attempt.network_decline_code,
         answers_that_proved_nothing=attempt.tries or "", payment_method=attempt.payment_method,
     )  # fmt: skip
-    if attempt.charge_id:
+    if attempt.charge_id and "charge" not in step.evidence:
         link = dashboard(payment.intent_id, livemode=payment.livemode)
         facts += (Fact(label="charge", value=attempt.charge_id, link=link),)
     return facts
@@ -125,11 +131,12 @@ def _notifications(payment: Payment) -> Iterator[Event]:
 
 def notification_events(message: OutboxMessage) -> Iterator[Event]:
     """When it was written, and when Kafka had it; or that it never will."""
-    channel = words.word(words.CHANNELS, message.channel)
-    facts = evidence(ce_id=message.message_id, ce_type=message.headers.get("ce_type"), **_told(message))
+    channel, told = words.word(words.CHANNELS, message.channel), _told(message)
+    facts = evidence(ce_id=message.message_id, ce_type=message.headers.get("ce_type"), **told)
+    says = f" (“{told['status']}”)" if told else ""
     yield Event(
         at=message.created_at, kind="notification", evidence=facts,
-        text=_("Written, to be published: %(what)s") % {"what": channel},
+        text=_("Written, to be published: %(what)s") % {"what": channel} + says,
     )  # fmt: skip
     if message.published_at:
         yield Event(

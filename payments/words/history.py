@@ -12,8 +12,8 @@ from payments.words.states import REFUNDS, word
 
 # What the rooms below write as `why`, where it is always the same.
 _FIXED: dict[str, Promise] = {
-    "accepted": gettext_lazy("The request came in, and the payment was made"),
-    "attempt started": gettext_lazy("A try began"),
+    "accepted": gettext_lazy("The payment was made"),
+    "attempt started": gettext_lazy("It began"),
     "asked for again": gettext_lazy("The request came in again: another try was asked for"),
     "tried again by schedule": gettext_lazy("Another try, by the schedule"),
     "another payment method had come in meanwhile": gettext_lazy(

@@ -1,6 +1,7 @@
 """The story of a payment, in states that the real machinery has made: what it says is what Stripe did."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -302,9 +303,9 @@ def test_what_was_taken_over_says_where_it_was_paid(clock: Clock) -> None:
     """By the system before."""
     paid = PaidBefore(
         line=1, subscription="sub_9", subscription_as_sent="sub_9", user_as_sent={"id": "u_9", "email": "a@b.kz"},
-        user_id="u_9", email="a@b.kz", price=100, amount=10_000, currency="KZT", intent="pi_before",
+        user_id="u_9", email="a@b.kz", price=Decimal(100), amount=10_000, currency="KZT", intent="pi_before",
         paid_at=clock(),
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     import_paid(paid=[paid], who="staff: aida", why="cut-over", now=clock(), dry_run=False)
     payment = Payment.objects.get()
     assert headline(payment, clock).startswith("Paid through the system before this one. 100.00 KZT was taken.")

@@ -13,7 +13,7 @@ from billing_project.dev.simulator import Simulator
 from payments import charging, explain
 from payments.admin.times import zone_of
 from payments.gateway import Gateway
-from payments.models import Dispute, Job, JobItem, Payment
+from payments.models import Break, Dispute, Job, JobItem, Payment, Webhook
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 from tests.integration.refunding import ask, carry_out, deliver, follow_up, pay
@@ -200,3 +200,15 @@ def test_hostile_text_is_shown_as_text(staff: Client, stripe: Simulator, clock: 
     page = read(staff, Payment.objects.get())
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_breaks_and_webhooks_show_their_times_in_both_zones(client: Client, clock: Clock) -> None:
+    """No page says UTC and shows something else."""
+    broken = Break.objects.create(
+        kind="paid_there", intent_id="pi_1", reason="100 was taken", found_at=clock(), seen_at=clock()
+    )
+    webhook = Webhook.objects.create(event_id="evt_1", type="charge.succeeded", livemode=False, received_at=clock())
+    log_in(client, "view_break", "view_webhook").cookies["zone"] = "Asia/Almaty"
+    for path_of_one in (f"break/{broken.id}", f"webhook/{webhook.id}"):
+        page = client.get(f"/admin/payments/{path_of_one}/change/").content.decode()
+        assert "2026-01-31 17:00:00 (12:00:00 UTC)" in page, path_of_one

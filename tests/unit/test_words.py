@@ -99,7 +99,7 @@ def test_a_dispute_that_nobody_has_heard_of_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        (("", "pending", "", "accepted"), "The request came in, and the payment was made"),
+        (("", "pending", "", "accepted"), "The payment was made"),
         (("pending", "failed", "declined", "declined: insufficient_funds"), "Declined by the bank: not enough money"),
         (("pending", "failed", "declined", "declined: brand_new"),
          "Declined by the bank: the reason has the code “brand_new”"),
