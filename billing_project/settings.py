@@ -3,6 +3,8 @@
 import sys
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from django.templatetags.static import static
+
 from billing_project import env, logs, tracing
 
 try:
@@ -42,6 +44,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "payments.admin.times.use_zone",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "billing_project.urls"
@@ -97,7 +100,13 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 
-UNFOLD = {"SITE_TITLE": "Payments", "SITE_HEADER": "Payments", "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Payments",
+    "SITE_HEADER": "Payments",
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("payments/desk.css"), lambda request: static("payments/jobs.css")],
+    "SCRIPTS": [lambda request: static("payments/zone.js")],
+}
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()
 STRIPE_API_BASE = ENV.stripe_api_base

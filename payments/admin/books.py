@@ -2,11 +2,19 @@
 
 from django.contrib import admin
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from payments.admin.in_bulk import InBulk
 from payments.admin.read_only import ReadOnly
+from payments.admin.times import column
 from payments.models import Break, Reconciliation
+
+_BREAK_TIMES = (
+    column("found_at", _("found")),
+    column("seen_at", _("last found so")),
+    column("closed_at", _("settled")),
+)
 
 
 @admin.register(Break)
@@ -22,7 +30,7 @@ class BreakAdmin(InBulk, ReadOnly, ModelAdmin):
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("id", "kind", "reason", "payment", "intent_id", "charge_id", "details")}),
-        ("Times (UTC)", {"fields": ("found_at", "seen_at", "closed_at")}),
+        (_("Times"), {"fields": _BREAK_TIMES}),
         ("Settled", {"fields": ("closed_by", "closed_why")}),
     )
 

@@ -2,11 +2,13 @@
 
 from django.contrib import admin
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payments.admin.in_bulk import InBulk
 from payments.admin.read_only import ReadOnly
+from payments.admin.times import column
 from payments.models import InboxMessage, OutboxMessage, Webhook
 
 
@@ -40,7 +42,7 @@ class InboxMessageAdmin(InBulk, ReadOnly, ModelAdmin):
 
 def _as_text(value: bytes | memoryview | None) -> str:
     text = bytes(value).decode("utf-8", "replace") if value is not None else "(empty)"
-    return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
+    return format_html("<pre class='desk-raw'>{}</pre>", text)
 
 
 @admin.register(OutboxMessage)
@@ -68,5 +70,5 @@ class WebhookAdmin(ReadOnly, ModelAdmin):
     fieldsets = (
         (None, {"fields": ("type", "event_id", "verdict", "payment")}),
         ("Stripe", {"fields": ("object_id", "intent_id", "account_id", "livemode", "facts")}),
-        ("Times (UTC)", {"fields": ("received_at", "handled_at")}),
+        (_("Times"), {"fields": (column("received_at", _("came in")), column("handled_at", _("judged")))}),
     )

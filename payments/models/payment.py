@@ -225,6 +225,8 @@ class Attempt(models.Model):
         indexes = [
             # The networks' cap: how often was this card declined lately?
             models.Index("card", "ended_at", name="attempt_declines_of_card", condition=~Q(card="")),
+            # What support pastes: ch_…
+            models.Index("charge_id", name="attempt_by_charge", condition=~Q(charge_id="")),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,13 @@
+from django.db import migrations, models
+from django.db.models import Q
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payments", "0009_jobs")]
+
+    operations = [
+        migrations.AddIndex(
+            "attempt",
+            models.Index("charge_id", name="attempt_by_charge", condition=~Q(charge_id="")),
+        ),
+    ]
