@@ -9,8 +9,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payments import money
-from payments.admin.in_bulk import InBulk
 from payments.admin import payment_page
+from payments.admin.in_bulk import InBulk
 from payments.admin.read_only import ReadOnly
 from payments.models import Payment
 
