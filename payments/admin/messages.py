@@ -1,16 +1,21 @@
 """What came in, by Kafka and by webhook, and what is told."""
 
+from typing import Any, ClassVar
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from payments.admin import personal
 from payments.admin.read_only import ReadOnly
+from payments.admin.watched import Watched
 from payments.models import InboxMessage, OutboxMessage, Webhook
 
 
 @admin.register(InboxMessage)
-class InboxMessageAdmin(ReadOnly, ModelAdmin):
+class InboxMessageAdmin(Watched, ReadOnly, ModelAdmin):
     """What came in, with verdicts; the parked ones have a reason."""
 
     list_display = ("__str__", "verdict", "reason", "subscription_id", "received_at", "handled_by")
@@ -25,6 +30,21 @@ class InboxMessageAdmin(ReadOnly, ModelAdmin):
     )
     list_select_related = False
 
+    class Media:
+        css: ClassVar = {"all": ["payments/records.css"]}
+
+    def get_fieldsets(self, request: HttpRequest, obj: InboxMessage | None = None) -> Any:
+        """A record as it came has everything of the customer in it."""
+        found = super().get_fieldsets(request, obj)
+        if personal.may_see(request):
+            return found
+        return personal.instead(found, {"content": "hidden", "correction": "hidden"})
+
+    @display(description="content")
+    def hidden(self, record: InboxMessage) -> str:
+        """For who may not see personal data."""
+        return personal.hidden()
+
     @display(description="content")
     def content(self, record: InboxMessage) -> str:
         """The value as text."""
@@ -38,7 +58,7 @@ class InboxMessageAdmin(ReadOnly, ModelAdmin):
 
 def _as_text(value: bytes | memoryview | None) -> str:
     text = bytes(value).decode("utf-8", "replace") if value is not None else "(empty)"
-    return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
+    return format_html('<pre class="record-value">{}</pre>', text)
 
 
 @admin.register(OutboxMessage)
