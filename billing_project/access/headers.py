@@ -19,8 +19,12 @@ FIXED = {
     "payment=(), usb=()",
 }
 ADMIN = "/admin/"
-# Alpine.js, by which unfold opens menus, makes functions of the texts in its attributes.
-FOR_UNFOLD = {"script-src": ["'unsafe-eval'"]}
+FOR_UNFOLD = {
+    # Alpine.js, by which unfold opens menus, makes functions of the texts in its attributes.
+    "script-src": ["'unsafe-eval'"],
+    # Tables in pages, and what Alpine.js shows and hides, carry style attributes; no style element is allowed.
+    "style-src-attr": ["'unsafe-inline'"],
+}
 
 
 class Headers(CSPMiddleware):

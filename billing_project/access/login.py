@@ -51,6 +51,10 @@ class Login(LoginView):
 
     template_name = "admin/login.html"
 
+    def get_default_redirect_url(self) -> str:
+        """Where one goes who wanted nothing else."""
+        return reverse("admin:index")
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """In, or on to the code."""
         user = form.get_user()

@@ -40,7 +40,9 @@ class Site(UnfoldAdminSite):
         """The settings' UNFOLD["COLORS"], as the variables that unfold's own style sheets use."""
         found = self._get_colors("COLORS", request)
         lines = [f"--color-{name}-{weight}: {value};" for name, of in found.items() for weight, value in of.items()]
-        lines.append(f"--border-radius: {self._get_config('BORDER_RADIUS', request)};")
+        radius = self._get_config("BORDER_RADIUS", request)
+        if radius:
+            lines.append(f"--border-radius: {radius};")
         return HttpResponse(":root {\n" + "\n".join(lines) + "\n}\n", content_type="text/css")
 
     def extra_urls(self) -> list[URLPattern]:

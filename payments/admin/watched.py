@@ -20,7 +20,7 @@ class Watched:
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, noted if there was one."""
         page: HttpResponse = super().change_view(request, object_id, *args, **kwargs)  # type: ignore[misc]
-        if request.method == "GET" and page.status_code == 200:  # noqa: PLR2004
+        if request.method == "GET" and page.status_code == 200:
             note_opened(request, model=self.model, object_id=unquote(object_id))  # type: ignore[attr-defined]
         return page
 
