@@ -134,13 +134,13 @@ def test_pages_are_sent_to_tls_and_machines_are_not(settings: Any) -> None:
     assert behind.headers["Strict-Transport-Security"] == "max-age=60; includeSubDomains"
 
 
-def settings_with(**env: str) -> dict[str, str]:
-    """The settings about TLS, as a process of its own reads them."""
+def settings_with(folder: Path, **env: str) -> dict[str, str]:
+    """The settings about TLS, as a process of its own reads them, where no `.env` is."""
     names = ["SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"]
     code = f"from django.conf import settings; print(*[getattr(settings, name) for name in {names}])"
-    given = {**os.environ, "DJANGO_SETTINGS_MODULE": "billing_project.settings", **env}
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "billing_project.settings", **env}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=given, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=folder, env=given, capture_output=True, text=True, check=True, timeout=60
     )
     return dict(zip(names, done.stdout.split(), strict=True))
 
@@ -149,9 +149,9 @@ def settings_with(**env: str) -> dict[str, str]:
     ("env", "tls"),
     [({"HTTPS_ONLY": ""}, True), ({"HTTPS_ONLY": "false"}, False), ({"HTTPS_ONLY": "", "DEBUG": "true"}, False)],
 )
-def test_without_a_word_everything_is_over_tls(env: dict[str, str], tls: bool) -> None:
+def test_without_a_word_everything_is_over_tls(tmp_path: Path, env: dict[str, str], tls: bool) -> None:
     """Whoever has no TLS says so."""
-    assert settings_with(**env) == {
+    assert settings_with(tmp_path, **env) == {
         "SECURE_SSL_REDIRECT": str(tls),
         "SECURE_HSTS_SECONDS": str(30 * 24 * 3600 if tls else 0),
         "SESSION_COOKIE_SECURE": str(tls),
@@ -161,7 +161,7 @@ def test_without_a_word_everything_is_over_tls(env: dict[str, str], tls: bool) -
 
 def test_djangos_own_check_of_a_deployment_finds_nothing() -> None:
     """With the settings of production; `make lint` runs it, too."""
-    env = {name: value for name, value in os.environ.items() if name not in {"HTTPS_ONLY", "DEBUG"}}
+    env = {**os.environ, "HTTPS_ONLY": "true", "DEBUG": "false"}
     done = subprocess.run(
         [sys.executable, "-m", "tests.placeholders", "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60,
