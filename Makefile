@@ -64,6 +64,7 @@ lint: $(STAMP)  ## style, types, import rules, migrations
 	@$(BIN)/lint-imports | grep -E 'KEPT|BROKEN|Contracts' || ($(BIN)/lint-imports; false)
 	@$(BIN)/python -m tests.placeholders manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m tests.placeholders manage.py check --fail-level WARNING
+	@DEBUG=false HTTPS_ONLY=true $(BIN)/python -m tests.placeholders manage.py check --deploy --fail-level WARNING
 
 format: $(STAMP)  ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

@@ -121,6 +121,18 @@ class Env(BaseSettings):
     secret_key: SecretStr = Field(description="set it to 50 or more random characters; sessions are signed with it")
 
     allowed_hosts: CommaList = Field(default=["localhost", "127.0.0.1"], description="set it to names, with commas")
+    https_only: bool = Field(
+        default=True, description="set it to true, or to false where nobody ends TLS in front of the web process"
+    )
+    hsts_for: Duration = Field(default="30d", validate_default=True, description="set it to a span, e.g. 1h or 365d")
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=10, description="set it to how many proxies stand in front of the web process, e.g. 1"
+    )
+    require_two_factor: bool = Field(default=False, description="set it to true or false")
+    login_failures: int = Field(default=5, ge=1, le=100, description="set it to a number, e.g. 5")
+    login_locked_for: Duration = Field(
+        default="15m", validate_default=True, description="set it to a span of time, e.g. 15m or 1h"
+    )
     stripe_api_base: Stripped | None = Field(
         default=None, repr=False, description="unset it, or set it to an http:// URL"
     )

@@ -69,7 +69,7 @@ def configure(*, log_format: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("urllib3", "stripe", "kafka", "celery.app.trace", "celery.worker.strategy", "asyncio"):
+    for noisy in ("urllib3", "stripe", "kafka", "celery.app.trace", "celery.worker.strategy", "asyncio", "axes"):
         # They say what our own steps already say, or quote arguments.
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for name in ("django.server", "gunicorn.error", "gunicorn.access"):

@@ -4,6 +4,8 @@ import sys
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 
 from billing_project import env, logs, tracing
 
@@ -24,18 +26,23 @@ DEBUG = ENV.debug
 ALLOWED_HOSTS = ENV.allowed_hosts
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "billing_project.access.apps.AccessConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "billing_project",
     "bridge",
     "payments",
 ]
 MIDDLEWARE = [
+    "billing_project.access.headers.Headers",
     "billing_project.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -43,9 +50,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "payments.admin.times.use_zone",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "billing_project.urls"
 WSGI_APPLICATION = "billing_project.wsgi.application"
@@ -90,22 +99,76 @@ STATIC_URL = "static/"
 # The admin's few files are served straight from the packages: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = True
 
+AUTHENTICATION_BACKENDS = ["billing_project.access.lock_out.Backend", "django.contrib.auth.backends.ModelBackend"]
+_VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+REQUIRE_TWO_FACTOR = ENV.require_two_factor
+OTP_TOTP_ISSUER = "Payments"
+TRUSTED_PROXIES = ENV.trusted_proxies
+AXES_FAILURE_LIMIT = ENV.login_failures
+AXES_COOLOFF_TIME = ENV.login_locked_for
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+# Whoever keeps trying while locked out doesn't keep the owner of the name out for longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "billing_project.access.lock_out.address_of"
+AXES_USERNAME_CALLABLE = "billing_project.access.lock_out.counted_as"
+AXES_LOCKOUT_CALLABLE = "billing_project.access.lock_out.answer"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "csrfmiddlewaretoken"]
+# Logins are in the staff log.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+
+# Over TLS only, which somebody in front of us ends; a developer's machine has none.
+_HTTPS = ENV.https_only and not DEBUG
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _HTTPS
+SECURE_SSL_REDIRECT = _HTTPS
+# Stripe takes a redirect for a failure; what it sends is signed.
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/"]
+SECURE_HSTS_SECONDS = int(ENV.hsts_for.total_seconds()) if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+# Being built into browsers, for years, is for the owner of the whole domain to ask for.
+SECURE_HSTS_PRELOAD = False
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+# Of everything; what the admin needs beside it is in billing_project/access/headers.py.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 
 UNFOLD = {
     "SITE_TITLE": "Payments",
     "SITE_HEADER": "Payments",
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("payments/desk.css"), lambda request: static("payments/jobs.css")],
-    "SCRIPTS": [lambda request: static("payments/zone.js")],
+    "SCRIPTS": [lambda request: static("payments/zone.js"), lambda request: static("access/htmx.js")],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": gettext_lazy("Change password"), "link": reverse_lazy("admin:password_change")},
+            {"title": gettext_lazy("Two-factor login"), "link": reverse_lazy("admin:two_factor")},
+        ]
+    },
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()

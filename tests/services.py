@@ -30,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start the services before pytest-django reads the settings."""
     placeholders.put()
+    # The tests' clients speak plain HTTP; those about TLS say so.
+    os.environ["HTTPS_ONLY"] = "false"
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     options = early_config.known_args_namespace
     if worker:

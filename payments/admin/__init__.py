@@ -1,9 +1,10 @@
 """The admin, read-only: staff see payments with their attempts and history, and change nothing here.
 
 `payment` (the list, and one payment's whole story), `money_back` (refunds, disputes), `messages` (what came in and
-what is told), `books` (reconciliation).
+what is told), `books` (reconciliation), `staff` (who did or looked at what). `personal` hides what not everybody may
+see, `watched` notes who looked.
 """
 
-from payments.admin import books, job, messages, money_back, payment
+from payments.admin import books, job, messages, money_back, payment, staff
 
-__all__ = ["books", "job", "messages", "money_back", "payment"]
+__all__ = ["books", "job", "messages", "money_back", "payment", "staff"]

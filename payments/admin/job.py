@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -21,7 +22,7 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from payments import jobs, money
+from payments import jobs, money, staff_log
 from payments.actions import ACTIONS, Action, ArgumentInvalid, Subject, may
 from payments.admin.in_bulk import who
 from payments.admin.read_only import ReadOnly
@@ -104,7 +105,7 @@ class JobAdmin(ReadOnly, ModelAdmin):
             subject: Any = get_object_or_404(_MODELS[action.about], pk=request.POST.get("subject", ""))
         except (ValueError, ValidationError):
             raise Http404 from None
-        job = jobs.draft(action=action, subjects=[subject], who=who(request), now=datetime.now(UTC))
+        job = jobs.draft(action=action, subjects=[subject], who=who(request), now=_now())
         return redirect("admin:payments_job_change", job.pk)
 
     def _confirm(self, request: HttpRequest, job_id: int) -> HttpResponse:
@@ -112,9 +113,11 @@ class JobAdmin(ReadOnly, ModelAdmin):
         self._insist(request, job)
         try:
             arguments = _read_arguments(request, job)
-            job = jobs.confirm(
-                job=job, who=who(request), why=request.POST.get("why", ""), arguments=arguments, now=datetime.now(UTC)
-            )
+            with transaction.atomic():
+                job = jobs.confirm(
+                    job=job, who=who(request), why=request.POST.get("why", ""), arguments=arguments, now=_now()
+                )
+                _note(request, job, "acted")
         except (ArgumentInvalid, jobs.NotAllowed) as refused:
             return self._page(request, job, error=str(refused), status=422)
         if job.state == Job.State.RUNNING:
@@ -131,7 +134,9 @@ class JobAdmin(ReadOnly, ModelAdmin):
         if not request.user.has_perm("payments.approve_job"):
             raise PermissionDenied
         try:
-            job = step(job=self._find(request, job_id), who=who(request), now=datetime.now(UTC))
+            with transaction.atomic():
+                job = step(job=self._find(request, job_id), who=who(request), now=_now())
+                _note(request, job, "approved" if job.state == Job.State.RUNNING else "rejected")
         except jobs.NotAllowed as refused:
             messages.error(request, str(refused))
         else:
@@ -142,7 +147,7 @@ class JobAdmin(ReadOnly, ModelAdmin):
     def _stop(self, request: HttpRequest, job_id: int) -> HttpResponse:
         job = self._find(request, job_id)
         self._insist(request, job)
-        jobs.stop(job=job, who=who(request), now=datetime.now(UTC))
+        jobs.stop(job=job, who=who(request), now=_now())
         return redirect("admin:payments_job_change", job_id)
 
     def _go_on(self, request: HttpRequest, job_id: int) -> HttpResponse:
@@ -189,6 +194,17 @@ class JobAdmin(ReadOnly, ModelAdmin):
             "back": _back(job),
         }  # fmt: skip
         return TemplateResponse(request, "admin/payments/job/page.html", context, status=status)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _note(request: HttpRequest, job: Job, what: str) -> None:
+    """In the staff log, with the payment where it is about one alone."""
+    item = job.items.get() if job.total == 1 else None
+    details = {"job": job.pk, "action": job.action, "count": job.total}
+    staff_log.note(who=who(request), what=what, payment=item and item.payment_id, details=details, now=_now())
 
 
 def _read_arguments(request: HttpRequest, job: Job) -> dict[str, Any]:

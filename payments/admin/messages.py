@@ -1,19 +1,24 @@
 """What came in, by Kafka and by webhook, and what is told."""
 
+from typing import Any, ClassVar
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from payments.admin import personal
 from payments.admin.in_bulk import InBulk
 from payments.admin.read_only import ReadOnly
 from payments.admin.times import column
+from payments.admin.watched import Watched
 from payments.models import InboxMessage, OutboxMessage, Webhook
 
 
 @admin.register(InboxMessage)
-class InboxMessageAdmin(InBulk, ReadOnly, ModelAdmin):
+class InboxMessageAdmin(InBulk, Watched, ReadOnly, ModelAdmin):
     """What came in, with verdicts; the parked ones have a reason."""
 
     change_form_outer_after_template = "admin/payments/with_actions.html"
@@ -28,6 +33,21 @@ class InboxMessageAdmin(InBulk, ReadOnly, ModelAdmin):
         ("Record", {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
     )
     list_select_related = False
+
+    class Media:
+        css: ClassVar = {"all": ["payments/records.css"]}
+
+    def get_fieldsets(self, request: HttpRequest, obj: InboxMessage | None = None) -> Any:
+        """A record as it came has everything of the customer in it."""
+        found = super().get_fieldsets(request, obj)
+        if personal.may_see(request):
+            return found
+        return personal.instead(found, {"content": "hidden", "correction": "hidden"})
+
+    @display(description="content")
+    def hidden(self, record: InboxMessage) -> str:
+        """For who may not see personal data."""
+        return personal.hidden()
 
     @display(description="content")
     def content(self, record: InboxMessage) -> str:

@@ -3,7 +3,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0009_jobs")]
+    dependencies = [("payments", "0012_access")]
 
     operations = [
         migrations.AddIndex(

@@ -11,6 +11,7 @@ from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
 from payments.models.reconciliation import Break, Reconciliation
 from payments.models.refund import Dispute, Refund
+from payments.models.staff import StaffEntry
 from payments.models.webhook import Webhook
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Position",
     "Reconciliation",
     "Refund",
+    "StaffEntry",
     "Subscription",
     "Transition",
     "Webhook",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from stripe import StripeClient
@@ -23,3 +24,9 @@ def simulator() -> Iterator[Simulator]:
     """A simulator of the test's own, empty, whose ids repeat themselves."""
     with Simulator(seed=1) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """A password's hash takes a good part of a second, on purpose; nobody attacks the tests' own."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -10,7 +10,7 @@ from django.test import Client
 from billing_project.dev.simulator import Simulator
 from payments import jobs, limits
 from payments.gateway import Gateway
-from payments.models import Job, Payment
+from payments.models import Job, Payment, StaffEntry
 from tests.conftest import Clock
 from tests.integration.desk import fail_many, finish, settle_each
 from tests.integration.parked_rows import park, value
@@ -70,6 +70,8 @@ def test_a_button_leads_to_a_preview_and_a_reason_to_a_job(payments: dict[str, P
     assert step(aida, address, "confirm", why="she called").status_code == 302
     job = Job.objects.get()
     assert (job.state, job.asked_by, job.reason) == ("running", "staff: aida", "she called")
+    noted = StaffEntry.objects.get(what="acted")
+    assert (noted.who, noted.payment_id, noted.details["action"]) == ("staff: aida", payments["poor"].id, "retry")
     assert limits.connect_redis().llen(limits.KEY_PREFIX + limits.CHARGE_QUEUE) == 1
     assert finish(job, clock) == [("done", "is tried again")]
     page = read(aida, address)
@@ -146,6 +148,7 @@ def test_so_many_wait_for_a_second_person(stripe_gateway: Gateway, clock: Clock,
     step(bulat, address, "approve")
     job = Job.objects.get()
     assert (job.state, job.approved_by) == ("running", "staff: bulat")
+    assert StaffEntry.objects.get(what="approved").who == "staff: bulat"
     assert limits.connect_redis().llen(limits.KEY_PREFIX + limits.BACKLOG_QUEUE) == 1
 
 

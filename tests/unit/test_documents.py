@@ -50,7 +50,9 @@ def defaults() -> dict[str, str]:
     found = {}
     for name, field in Env.model_fields.items():
         value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-        text = ",".join(value) if isinstance(value, list) else json.dumps(value) if value is False else str(value)
+        text = (
+            ",".join(value) if isinstance(value, list) else json.dumps(value) if isinstance(value, bool) else str(value)
+        )
         found[name.upper()] = "required" if field.is_required() else "none" if value in (None, "", [], {}) else text
     return found
 

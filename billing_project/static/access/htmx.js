@@ -1,0 +1,3 @@
+// What unfold doesn't need of htmx, and the security policy would refuse.
+htmx.config.includeIndicatorStyles = false;
+htmx.config.allowEval = false;
