@@ -10,13 +10,14 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
-from celery.signals import setup_logging, task_prerun
+from celery.signals import beat_init, heartbeat_sent, setup_logging, task_prerun, worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import close_old_connections
 from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel
 
+from payments.heartbeats import heart_of
 from payments.limits import BACKLOG_QUEUE, CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE, WORKER_SLOTS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
@@ -63,6 +64,7 @@ app.conf.update(
         "payments.hint": {"queue": SWEEP_QUEUE},
         "payments.give_back": {"queue": SWEEP_QUEUE},
         "payments.reconcile": {"queue": SWEEP_QUEUE},
+        "payments.count": {"queue": SWEEP_QUEUE},
     },
     accept_content=["json"],
     task_serializer="json",
@@ -76,6 +78,8 @@ app.conf.update(
         "hint": {"task": "payments.hint", "schedule": 1.0, "options": {"expires": 5}},
         # Does nothing but every ten minutes, or until an interrupted run is done.
         "reconcile": {"task": "payments.reconcile", "schedule": 60.0, "options": {"expires": 30}},
+        # The dashboard's numbers; does nothing while the last count's time isn't over.
+        "count": {"task": "payments.count", "schedule": 5.0, "options": {"expires": 5}},
         "give back": {"task": "payments.give_back", "schedule": 1.0, "options": {"expires": 5}},
     },
 )
@@ -89,6 +93,7 @@ class Beat(Scheduler):
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send one task. Raises nothing: the next beat comes anyway."""
+        heart_of("beat").note()
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
@@ -97,10 +102,12 @@ class Beat(Scheduler):
                 log.error("task not sent", task=entry.task, error=type(trouble).__name__, exc_info=trouble)
             elif not self._redis_is_away:
                 self._redis_is_away = True
+                heart_of("beat").tell(waits_for="Redis does not answer (REDIS_URL)")
                 log.warning("waiting", why="Redis does not answer (REDIS_URL)", error=type(trouble).__name__)
         else:
             if self._redis_is_away:
                 self._redis_is_away = False
+                heart_of("beat").tell(waits_for=None)
                 log.info("beat goes on")
 
 
@@ -108,6 +115,29 @@ class Beat(Scheduler):
 def _fresh_connection(**_: Any) -> None:
     """One that broke, or is older than CONN_MAX_AGE, is replaced before a task begins."""
     close_old_connections()
+
+
+@beat_init.connect
+def _beat_is_there(**_: Any) -> None:
+    heart_of("beat").start()
+
+
+@worker_ready.connect
+def _worker_is_there(**_: Any) -> None:
+    heart_of("worker").note()
+    heart_of("worker").start()
+
+
+@task_prerun.connect
+@heartbeat_sent.connect
+def _worker_goes_round(**_: Any) -> None:
+    """It takes messages, or would: Celery's own heartbeat goes as long as the worker reaches Redis."""
+    heart_of("worker").note()
+
+
+@worker_shutdown.connect
+def _worker_ends(**_: Any) -> None:
+    heart_of("worker").stop()
 
 
 @setup_logging.connect

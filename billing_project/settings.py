@@ -1,7 +1,10 @@
 """Django's settings, for every environment: what differs between them comes in through `billing_project.env`."""
 
 import sys
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.templatetags.static import static
 
 from billing_project import env, logs, tracing
 
@@ -49,6 +52,8 @@ WSGI_APPLICATION = "billing_project.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Ours before those of the packages: some of them extend the package's template of the same name.
+        "DIRS": [Path(__file__).parents[1] / "payments" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -97,7 +102,14 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 
-UNFOLD = {"SITE_TITLE": "Payments", "SITE_HEADER": "Payments", "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Payments",
+    "SITE_HEADER": "Payments",
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _: static("payments/dashboard.css")],
+    "GLOBAL_CALLBACK": "payments.admin.banners.context",
+    "DASHBOARD_CALLBACK": "payments.admin.dashboard.fill",
+}
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()
 STRIPE_API_BASE = ENV.stripe_api_base

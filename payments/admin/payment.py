@@ -114,6 +114,10 @@ class PaymentAdmin(ReadOnly, ModelAdmin):
         page: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
         return page
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """The dashboard's number of unknown outcomes leads to their payments."""
+        return lookup == "attempts__state__exact" or bool(super().lookup_allowed(lookup, value, request))
+
     @display(description="amount", ordering="amount")
     def amount_for_people(self, payment: Payment) -> str:
         """In the currency's own form."""
