@@ -5,7 +5,7 @@ The threads pool ignores Celery's task time limits; deadlines are our own, call 
 """
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery
@@ -17,8 +17,10 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel
 
-from payments.heartbeats import heart_of
 from payments.limits import BACKLOG_QUEUE, CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE, WORKER_SLOTS
+
+if TYPE_CHECKING:
+    from payments.heartbeats import Heart, Process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
 
@@ -86,6 +88,13 @@ app.conf.update(
 app.autodiscover_tasks(["payments"])
 
 
+def _heart_of(process: "Process") -> "Heart":
+    # Only now: Celery imports this module before Django is set up, and a heart needs its model.
+    from payments.heartbeats import heart_of
+
+    return heart_of(process)
+
+
 class Beat(Scheduler):
     """Keeps nothing on disk, as the rows know what is due; and says once that Redis is away, not at every beat."""
 
@@ -93,7 +102,7 @@ class Beat(Scheduler):
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send one task. Raises nothing: the next beat comes anyway."""
-        heart_of("beat").note()
+        _heart_of("beat").note()
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
@@ -102,12 +111,12 @@ class Beat(Scheduler):
                 log.error("task not sent", task=entry.task, error=type(trouble).__name__, exc_info=trouble)
             elif not self._redis_is_away:
                 self._redis_is_away = True
-                heart_of("beat").tell(waits_for="Redis does not answer (REDIS_URL)")
+                _heart_of("beat").tell(waits_for="Redis does not answer (REDIS_URL)")
                 log.warning("waiting", why="Redis does not answer (REDIS_URL)", error=type(trouble).__name__)
         else:
             if self._redis_is_away:
                 self._redis_is_away = False
-                heart_of("beat").tell(waits_for=None)
+                _heart_of("beat").tell(waits_for=None)
                 log.info("beat goes on")
 
 
@@ -119,25 +128,25 @@ def _fresh_connection(**_: Any) -> None:
 
 @beat_init.connect
 def _beat_is_there(**_: Any) -> None:
-    heart_of("beat").start()
+    _heart_of("beat").start()
 
 
 @worker_ready.connect
 def _worker_is_there(**_: Any) -> None:
-    heart_of("worker").note()
-    heart_of("worker").start()
+    _heart_of("worker").note()
+    _heart_of("worker").start()
 
 
 @task_prerun.connect
 @heartbeat_sent.connect
 def _worker_goes_round(**_: Any) -> None:
     """It takes messages, or would: Celery's own heartbeat goes as long as the worker reaches Redis."""
-    heart_of("worker").note()
+    _heart_of("worker").note()
 
 
 @worker_shutdown.connect
 def _worker_ends(**_: Any) -> None:
-    heart_of("worker").stop()
+    _heart_of("worker").stop()
 
 
 @setup_logging.connect

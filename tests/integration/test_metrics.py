@@ -1,4 +1,4 @@
-"""The dashboard's numbers: what is counted by the hour equals what a plain GROUP BY says, whatever happens to payments."""
+"""The dashboard's numbers: what is counted by the hour equals a plain GROUP BY, whatever happens to payments."""
 
 import threading
 from collections import Counter
