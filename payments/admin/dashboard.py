@@ -57,7 +57,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     over = metrics.look_back(period=period, now=now, zone=timezone.get_current_timezone())
     context |= {
         "dashboard": True,
-        "periods": [(one.value, _period_name(one), one is period) for one in Period],
+        "periods": [(one.value, _short_name(one), one is period) for one in Period],
         "period_name": _period_name(period),
         "counted_at": over.counted_at,
         "counted": both_zones(over.counted_at) if over.counted_at else "",
@@ -93,12 +93,21 @@ def _asked(request: HttpRequest) -> Period:
         return Period.DAY
 
 
+def _short_name(period: Period) -> str:
+    return {
+        Period.HOUR: _("Hour"),
+        Period.DAY: _("Day"),
+        Period.WEEK: _("Week"),
+        Period.MONTH: _("Month"),
+    }[period]
+
+
 def _period_name(period: Period) -> str:
     return {
         Period.HOUR: _("Last hour"),
         Period.DAY: _("Last 24 hours"),
-        Period.WEEK: _("7 days"),
-        Period.MONTH: _("30 days"),
+        Period.WEEK: _("Last 7 days"),
+        Period.MONTH: _("Last 30 days"),
     }[period]
 
 

@@ -99,7 +99,7 @@ def look_back(*, period: Period, now: datetime, zone: tzinfo) -> OverTime:
     volumes, declines = _add_up(kinds, bars)
     return OverTime(
         period=period, since=since, counted_at=counted_at, bars=bars,
-        volumes=sorted(volumes.values(), key=lambda one: -sum(one.payments.values())),
+        volumes=sorted(volumes.values(), key=lambda one: (-sum(one.payments.values()), one.currency)),
         declines=sorted(declines.values(), key=lambda one: (-one.payments, one.code)),
     )  # fmt: skip
 

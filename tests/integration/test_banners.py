@@ -1,4 +1,4 @@
-"""Banners: each comes with its cause, made by the machinery that makes it in production, and goes when that is mended."""
+"""Banners: each comes with its cause, made by the very machinery that makes it, and goes when that is mended."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from payments.gateway import Gateway
 from payments.heartbeats import Heart, heart_of
 from payments.models import Heartbeat, OutboxMessage, Payment
 from tests.integration.books import Books, only_break
+from tests.integration.ledger_rows import restoring
 from tests.integration.test_webhooks import OTHER, SECRET, body_of, intent_of, post
 
 pytestmark = pytest.mark.django_db
@@ -155,7 +156,7 @@ def test_webhooks_that_do_not_come(staff: Client, books: Books) -> None:
 
 def test_a_relay_that_is_behind(staff: Client, books: Books) -> None:
     """The oldest record has been waiting for over a minute; until it is published."""
-    books.clock.now -= timedelta(seconds=61)
+    books.clock.now = datetime.now(UTC) - timedelta(seconds=70)
     books.paid("a")
     assert shown(staff) == ["relay_behind"]
     listed = staff.get(staff.get(LIST).context["banners"][0].link).context["cl"]
@@ -212,7 +213,8 @@ def test_a_live_key_beside_test_payments_and_the_other_way_round(staff: Client, 
     assert shown(staff) == []
     settings.STRIPE_SECRET_KEY = "sk_live_of_a_test"
     assert shown(staff) == ["live_key"]
-    Payment.objects.update(livemode=True)
+    with restoring():
+        Payment.objects.update(livemode=True)
     assert shown(staff) == []
     settings.STRIPE_SECRET_KEY = "sk_test_of_a_test"
     assert shown(staff) == ["test_key"]

@@ -64,7 +64,7 @@ def busy(books: Books) -> Books:
     follow_up(books.gateway, books.clock)
     books.stripe.control.add_fault(kind="reset", endpoint="confirm", effect="after")
     books.charge(books.take_in("unknown"))
-    long_ago = books.clock() - timedelta(minutes=20)
+    long_ago = datetime.now(UTC) - timedelta(hours=3, minutes=30)
     accept(record(event("slow"), at=long_ago), now=long_ago)
     accept(record(b"poison", at=books.clock()), now=books.clock())
     accept(record(event("paid 1", price=101), at=books.advance(seconds=1)), now=books.clock())
@@ -102,14 +102,14 @@ def test_each_number_leads_to_the_list_of_what_it_counts(staff: Client, busy: Bo
             if number and label != "Oldest pending":
                 assert listed.context["cl"].result_count == int(number), (period, label, link)
                 checked += 1
-        assert checked > 20
+        assert checked >= 15
 
 
 def test_what_waits_is_shown_with_its_number(staff: Client, busy: Books) -> None:
     """Each as it was made."""
     page = staff.get("/admin/")
     assert {card.label: card.value for card in page.context["open"]} == {
-        "Oldest pending": f"20{NBSP}minutes", "Unknown outcome": "1", "Need a look": "1", "Refunds to look at": "0",
+        "Oldest pending": f"3{NBSP}hours", "Unknown outcome": "1", "Need a look": "1", "Refunds to look at": "0",
         "Conflicts": "1", "Unreadable records": "1", "Differences from Stripe": "1", "Disputes to answer": "1",
     }  # fmt: skip
     [slow] = staff.get(page.context["open"][0].link).context["cl"].result_list
@@ -132,8 +132,9 @@ def test_the_page_reads_as_text(staff: Client, busy: Books) -> None:
     ):
         assert part in text, part
     assert text.count("<svg") == text.count('aria-hidden="true" focusable="false"')
-    for ours in re.findall(r'<div class="dashboard">.*', text, re.DOTALL):
-        assert not re.search(r"<script|\son\w+=|\sstyle=", ours.partition("<h2>All lists")[0])
+    ours = text.partition('<div class="dashboard">')[2].partition('id="machinery"')[0]
+    assert ours
+    assert not re.search(r"<script|\son\w+=|\sstyle=", ours)
 
 
 def test_an_empty_database_says_what_to_do(staff: Client) -> None:
@@ -212,4 +213,4 @@ def test_whoever_may_not_see_payments_sees_no_number(client: Client, busy: Books
 def test_a_period_that_there_is_not_shows_a_day(staff: Client, asked: str) -> None:
     """Whatever stands in the address."""
     page = staff.get("/admin/", {"period": asked})
-    assert [name for _value, name, is_current in page.context["periods"] if is_current] == ["Last 24 hours"]
+    assert [name for _value, name, is_current in page.context["periods"] if is_current] == ["Day"]

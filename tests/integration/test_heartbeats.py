@@ -24,6 +24,9 @@ from tests.integration.bridge_member import _env as process_env
 from tests.integration.kafka_client import Neighbour, make_all_topics, name_topics, wait_until
 from tests.integration.watching import free_port
 
+# Processes start, which takes a busy machine its time.
+pytestmark = pytest.mark.timeout(300)
+
 CELERY = [sys.executable, "-m", "celery", "-A", "billing_project"]
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -42,7 +45,7 @@ def told_by(process: str) -> str:
         found.append(beat.facts.get("waits_for", "") if beat else "")
         return bool(found[-1])
 
-    wait_until(tells, what="it tells what it waits for", within=60)
+    wait_until(tells, what="it tells what it waits for", within=90)
     return found[-1]
 
 
@@ -70,7 +73,7 @@ def process(neighbour: Neighbour, *command: str, log: Path, **env: str) -> Itera
 def test_a_bridge_beats_from_its_loop_and_outlives_its_database(neighbour: Neighbour, tmp_path: Path) -> None:
     """Its row says where it is; while the database is away it goes on, and beats again when it is back."""
     with bridge_process(neighbour, log=tmp_path / "log") as child:
-        wait_until(lambda: beat_of("bridge") is not None, what="it beats")
+        wait_until(lambda: beat_of("bridge") is not None, what="it beats", within=90)
         first = beat_of("bridge")
         assert first is not None
         assert (first.pid, first.facts) == (child.pid, {})
@@ -89,7 +92,7 @@ def test_a_relay_that_waits_for_kafka_says_so(neighbour: Neighbour, tmp_path: Pa
     away = f"127.0.0.1:{free_port()}"
     with process(neighbour, sys.executable, "manage.py", "relay", log=tmp_path / "log", KAFKA_BROKER=away):
         wait_until(
-            lambda: bool((beat := beat_of("relay")) and beat.facts), what="it tells what it waits for", within=60
+            lambda: bool((beat := beat_of("relay")) and beat.facts), what="it tells what it waits for", within=90
         )
         beat = beat_of("relay")
         assert beat is not None
@@ -100,7 +103,7 @@ def test_a_relay_that_waits_for_kafka_says_so(neighbour: Neighbour, tmp_path: Pa
 def test_celerys_processes_beat(neighbour: Neighbour, tmp_path: Path, name: str) -> None:
     """A worker also while nobody sends it anything; beat says it when Redis is away."""
     with process(neighbour, *CELERY, name, log=tmp_path / "log") as child:
-        wait_until(lambda: beat_of(name) is not None, what="it beats", within=60)
+        wait_until(lambda: beat_of(name) is not None, what="it beats", within=90)
         first = beat_of(name)
         assert first is not None
         assert first.pid == child.pid
@@ -122,7 +125,7 @@ def test_a_web_process_beats_with_its_requests_and_counts_refused_webhooks(
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "billing_project.wsgi", "--bind", f"127.0.0.1:{port}"]
     with process(neighbour, *command, log=tmp_path / "log", STRIPE_WEBHOOK_SECRET="whsec_ours"):
-        wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/livez"), what="it answers", within=60)
+        wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/livez"), what="it answers", within=90)
         for _ in range(2):
             with pytest.raises(HTTPError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/webhooks/stripe", data=b"{}", timeout=10)
