@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing_project.dev.simulator import Simulator
 from payments import charging, limits, outbox, reconcile
-from payments.admin import banners
+from payments.admin import banner_words
 from payments.admin.banners import lookout
 from payments.gateway import Gateway
 from payments.heartbeats import Heart, heart_of
@@ -31,7 +31,7 @@ def _quiet(settings: Any) -> Iterator[None]:
     settings.STRIPE_WEBHOOK_SECRETS = (SECRET,)
     limits.connect_redis().flushdb()
     for process in ("bridge", "worker", "beat", "relay"):
-        heart = Heart(process)  # type: ignore[arg-type]
+        heart = Heart(process)
         heart.note()
         heart.write()
     heart_of("web").tell(refused=None, refused_at=None, refused_why=None)
@@ -175,7 +175,7 @@ def test_a_process_that_nobody_sees(staff: Client, process: str) -> None:
     assert banner.since
     Heartbeat.objects.filter(process=process).delete()
     assert shown(staff) == ["missing"]
-    heart = Heart(process)  # type: ignore[arg-type]
+    heart = Heart(process)
     heart.note()
     heart.write()
     assert shown(staff) == []
@@ -243,4 +243,4 @@ def test_the_worst_comes_first(staff: Client, books: Books, settings: Any) -> No
 
 def test_each_kind_has_its_words(books: Books) -> None:
     """None that can be found is without a text."""
-    assert set(banners.banner_words._WORDS) >= {f"paused_{cause}" for cause in ("staff", "key", "outage", "restored")}
+    assert set(banner_words._WORDS) >= {f"paused_{cause}" for cause in ("staff", "key", "outage", "restored")}
