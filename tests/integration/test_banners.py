@@ -15,7 +15,7 @@ from payments import charging, limits, outbox, reconcile
 from payments.admin import banner_words
 from payments.admin.banners import lookout
 from payments.gateway import Gateway
-from payments.heartbeats import Heart, heart_of
+from payments.heartbeats import Heart, Process, heart_of
 from payments.models import Heartbeat, OutboxMessage, Payment
 from tests.integration.books import Books, only_break
 from tests.integration.ledger_rows import restoring
@@ -166,7 +166,7 @@ def test_a_relay_that_is_behind(staff: Client, books: Books) -> None:
 
 
 @pytest.mark.parametrize("process", ["bridge", "worker", "beat", "relay"])
-def test_a_process_that_nobody_sees(staff: Client, process: str) -> None:
+def test_a_process_that_nobody_sees(staff: Client, process: Process) -> None:
     """Since its last beat, half a minute ago; or ever. Until one beats."""
     Heartbeat.objects.filter(process=process).update(beat_at=datetime.now(UTC) - timedelta(seconds=31))
     assert shown(staff) == ["missing"]
