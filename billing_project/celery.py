@@ -5,12 +5,12 @@ The threads pool ignores Celery's task time limits; deadlines are our own, call 
 """
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
-from celery.signals import setup_logging, task_prerun
+from celery.signals import beat_init, heartbeat_sent, setup_logging, task_prerun, worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import close_old_connections
 from kombu import Queue
@@ -18,6 +18,9 @@ from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel
 
 from payments.limits import BACKLOG_QUEUE, CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE, WORKER_SLOTS
+
+if TYPE_CHECKING:
+    from payments.heartbeats import Heart, Process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
 
@@ -64,6 +67,7 @@ app.conf.update(
         "payments.give_back": {"queue": SWEEP_QUEUE},
         "payments.reconcile": {"queue": SWEEP_QUEUE},
         "payments.sweep_jobs": {"queue": SWEEP_QUEUE},
+        "payments.count": {"queue": SWEEP_QUEUE},
     },
     accept_content=["json"],
     task_serializer="json",
@@ -77,12 +81,21 @@ app.conf.update(
         "hint": {"task": "payments.hint", "schedule": 1.0, "options": {"expires": 5}},
         # Does nothing but every ten minutes, or until an interrupted run is done.
         "reconcile": {"task": "payments.reconcile", "schedule": 60.0, "options": {"expires": 30}},
+        # The dashboard's numbers; does nothing while the last count's time isn't over.
+        "count": {"task": "payments.count", "schedule": 5.0, "options": {"expires": 5}},
         "give back": {"task": "payments.give_back", "schedule": 1.0, "options": {"expires": 5}},
         "jobs": {"task": "payments.sweep_jobs", "schedule": 2.0, "options": {"expires": 5}},
     },
 )
 app.autodiscover_tasks(["payments"])
 app.autodiscover_tasks(["payments"], related_name="jobs.tasks")
+
+
+def _heart_of(process: "Process") -> "Heart":
+    # Only now: Celery imports this module before Django is set up, and a heart needs its model.
+    from payments.heartbeats import heart_of
+
+    return heart_of(process)
 
 
 class Beat(Scheduler):
@@ -92,6 +105,7 @@ class Beat(Scheduler):
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send one task. Raises nothing: the next beat comes anyway."""
+        _heart_of("beat").note()
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
@@ -100,10 +114,12 @@ class Beat(Scheduler):
                 log.error("task not sent", task=entry.task, error=type(trouble).__name__, exc_info=trouble)
             elif not self._redis_is_away:
                 self._redis_is_away = True
+                _heart_of("beat").tell(waits_for="Redis does not answer (REDIS_URL)")
                 log.warning("waiting", why="Redis does not answer (REDIS_URL)", error=type(trouble).__name__)
         else:
             if self._redis_is_away:
                 self._redis_is_away = False
+                _heart_of("beat").tell(waits_for=None)
                 log.info("beat goes on")
 
 
@@ -111,6 +127,29 @@ class Beat(Scheduler):
 def _fresh_connection(**_: Any) -> None:
     """One that broke, or is older than CONN_MAX_AGE, is replaced before a task begins."""
     close_old_connections()
+
+
+@beat_init.connect
+def _beat_is_there(**_: Any) -> None:
+    _heart_of("beat").start()
+
+
+@worker_ready.connect
+def _worker_is_there(**_: Any) -> None:
+    _heart_of("worker").note()
+    _heart_of("worker").start()
+
+
+@task_prerun.connect
+@heartbeat_sent.connect
+def _worker_goes_round(**_: Any) -> None:
+    """It takes messages, or would: Celery's own heartbeat goes as long as the worker reaches Redis."""
+    _heart_of("worker").note()
+
+
+@worker_shutdown.connect
+def _worker_ends(**_: Any) -> None:
+    _heart_of("worker").stop()
 
 
 @setup_logging.connect

@@ -1,8 +1,11 @@
 """Django's settings, for every environment: what differs between them comes in through `billing_project.env`."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
@@ -61,6 +64,8 @@ WSGI_APPLICATION = "billing_project.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Ours before those of the packages: some of them extend the package's template of the same name.
+        "DIRS": [Path(__file__).parents[1] / "payments" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -157,18 +162,26 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+
+def _static(path: str) -> Callable[[HttpRequest], str]:
+    """Looked up when a page asks for it, as the apps aren't there yet."""
+    return lambda _: static(path)
+
+
 UNFOLD = {
     "SITE_TITLE": "Payments",
     "SITE_HEADER": "Payments",
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("payments/desk.css"), lambda request: static("payments/jobs.css")],
-    "SCRIPTS": [lambda request: static("payments/zone.js"), lambda request: static("access/htmx.js")],
+    "STYLES": [_static("payments/desk.css"), _static("payments/jobs.css"), _static("payments/dashboard.css")],
+    "SCRIPTS": [_static("payments/zone.js"), _static("access/htmx.js")],
     "ACCOUNT": {
         "navigation": [
             {"title": gettext_lazy("Change password"), "link": reverse_lazy("admin:password_change")},
             {"title": gettext_lazy("Two-factor login"), "link": reverse_lazy("admin:two_factor")},
         ]
     },
+    "GLOBAL_CALLBACK": "payments.admin.banners.context",
+    "DASHBOARD_CALLBACK": "payments.admin.dashboard.fill",
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from payments import money, notifications
+from payments.heartbeats import heart_of as heart_of  # for the relay, which enters payments by this door
 from payments.models import InboxMessage, OutboxMessage, Payment
 
 # PostgreSQL channel on which a waiting relay hears that there is something to do.

@@ -17,7 +17,7 @@ from celery import shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from payments import charging, gateway, limits, reconcile, refunds, retry_policy, webhooks
+from payments import charging, gateway, heartbeats, limits, metrics, reconcile, refunds, retry_policy, webhooks
 from payments.charging import Pace
 from payments.limits import BACKLOG_QUEUE, BACKLOG_SLOTS, CHARGE_QUEUE, KEY_PREFIX
 
@@ -147,6 +147,13 @@ def give_back(**_: Any) -> None:
         due = refunds.find_due(now=_now(), limit=refunds.AT_ONCE)
         refunds.carry_out(refund_ids=due, gateway=gateway.connect(), clock=_now)
         refunds.follow_up(gateway=gateway.connect(), clock=_now, limit=refunds.AT_ONCE)
+
+
+@shared_task(name="payments.count")
+def count_hours(**_: Any) -> None:
+    """Bring the dashboard's numbers up to date, and forget processes that are long gone."""
+    if metrics.count_hours(clock=_now):
+        heartbeats.forget_old(now=_now())
 
 
 def _now() -> datetime:

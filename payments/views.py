@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from payments import gateway, tasks, webhooks
+from payments.heartbeats import heart_of
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,8 @@ def receive_webhook(request: HttpRequest) -> HttpResponse:
 
 def _refuse(status: int, why: str) -> HttpResponse:
     log.warning("webhook refused", why=why, http_status=status)
+    # Counted in the heartbeat and not in rows of its own: anybody can send us rubbish, as much as they like.
+    heart_of("web").count("refused", refused_at=datetime.now(UTC).isoformat(), refused_why=why)
     return _answer(status, why)
 
 

@@ -45,6 +45,10 @@ class PaymentAdmin(InBulk, ReadOnly, ModelAdmin):
             page = payment_page.show(request=request, page=self, object_id=object_id)
         return page or super().change_view(request, object_id, *args, **kwargs)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """The dashboard's number of unknown outcomes leads to their payments."""
+        return lookup == "attempts__state__exact" or bool(super().lookup_allowed(lookup, value, request))
+
     @display(description="amount", ordering="amount")
     def amount_for_people(self, payment: Payment) -> str:
         """In the currency's own form."""

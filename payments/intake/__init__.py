@@ -7,6 +7,7 @@ makes of what was set aside), `paid_before` and
 `import_paid` (what the replaced service has charged).
 """
 
+from payments.heartbeats import Heart, heart_of
 from payments.intake.accept import Accepted, accept
 from payments.intake.completeness import Taken, find_start, look_at_rows
 from payments.intake.import_paid import Imported, NotImported, import_paid
@@ -35,6 +36,7 @@ __all__ = [
     "Duplicate",
     "Forgotten",
     "Headers",
+    "Heart",
     "Imported",
     "NotImported",
     "NotParked",
@@ -53,6 +55,7 @@ __all__ = [
     "find_forgotten",
     "find_start",
     "has_card_number",
+    "heart_of",
     "import_paid",
     "is_as_it_came",
     "is_made_anew",

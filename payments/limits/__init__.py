@@ -4,7 +4,8 @@ Every call to Stripe takes a token of its endpoint first, so that no endpoint is
 says. Live events go first, and what can wait leaves a share for them.
 
 `endpoints` (what is limited, and who goes first), `shared` (the buckets in Redis), `local` (this process's share
-while Redis is away), `rate` (one of the two), `outage` (the breaker), `connection` (Redis, and our names in it).
+while Redis is away), `rate` (one of the two), `outage` (the breaker), `gauges` (what all that says
+just now, for people), `connection` (Redis, and our names in it).
 """
 
 from payments.limits.connection import (
@@ -17,6 +18,7 @@ from payments.limits.connection import (
     connect_redis,
 )
 from payments.limits.endpoints import Endpoint, Granted, Priority, Wish
+from payments.limits.gauges import Gauges, Pace, read_gauges
 from payments.limits.outage import FAILURES_TO_OPEN, Breaker, breaker
 from payments.limits.rate import LEAST_PAUSE, RateLimit, give_back, reserve, slow_down, take, wait_for
 
@@ -31,13 +33,16 @@ __all__ = [
     "WORKER_SLOTS",
     "Breaker",
     "Endpoint",
+    "Gauges",
     "Granted",
+    "Pace",
     "Priority",
     "RateLimit",
     "Wish",
     "breaker",
     "connect_redis",
     "give_back",
+    "read_gauges",
     "reserve",
     "slow_down",
     "take",

@@ -29,7 +29,8 @@ BETWEEN_DECREASES = 1.0
 # A process that has asked for no token for so long has nothing in hand, and needs no share.
 PROCESS_SECONDS = 30
 
-_KEYS = (f"{KEY_PREFIX}stripe-buckets", f"{KEY_PREFIX}stripe-processes")
+BUCKETS = f"{KEY_PREFIX}stripe-buckets"
+_KEYS = (BUCKETS, f"{KEY_PREFIX}stripe-processes")
 
 # A pace that was halved to the least comes back within 100 s; an unused bucket is full within one.
 _FORGET_MS = 120_000

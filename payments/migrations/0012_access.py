@@ -43,7 +43,7 @@ def make_groups(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("payments", "0009_jobs"),
+        ("payments", "0011_dashboard"),
         ('auth', '0012_alter_user_first_name_max_length'),
         ('contenttypes', '0002_remove_content_type_name'),
     ]

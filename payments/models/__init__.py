@@ -4,6 +4,8 @@ The constraints are the last line of defence of the promises: code may be wrong,
 database still refuses a second open payment or a second open attempt. In the order an event meets them.
 """
 
+from payments.models.count import CountedUntil, HourlyCount
+from payments.models.heartbeat import Heartbeat
 from payments.models.inbox import InboxMessage, Position, Subscription
 from payments.models.job import Job, JobItem
 from payments.models.outbox import OutboxMessage
@@ -17,7 +19,10 @@ from payments.models.webhook import Webhook
 __all__ = [
     "Attempt",
     "Break",
+    "CountedUntil",
     "Dispute",
+    "Heartbeat",
+    "HourlyCount",
     "InboxMessage",
     "Job",
     "JobItem",

@@ -41,6 +41,8 @@ class OutboxMessage(models.Model):
         indexes = [
             # The relay: what is waiting, in order. Shrinks to nothing when all is told.
             models.Index("id", name="outbox_waiting", condition=Q(published_at__isnull=True, refused_at__isnull=True)),
+            # What Kafka refused for good: none, nearly always.
+            models.Index("refused_at", name="outbox_refused", condition=Q(refused_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

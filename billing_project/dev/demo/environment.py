@@ -57,6 +57,11 @@ def admin_password(*, data: Path) -> str:
     return _kept(data / "admin-password", length=12)
 
 
+def webhook_secret(*, data: Path) -> str:
+    """What the simulator signs its events with, and the web process believes."""
+    return f"whsec_{_kept(data / 'webhook-secret', length=24)}"
+
+
 def _kept(path: Path, *, length: int) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace, console: Console, stack: ExitStack) -> int
     web_port = WEB_PORT if _is_free(WEB_PORT) else find_free_ports(count=1)[0]
     processes = Processes(logs=options.data / "logs", web_port=web_port)
     stack.callback(processes.stop)
-    stripe = _start_simulator(processes, options.data) if plan.simulator else None
+    stripe = _start_simulator(processes, options.data, web_port) if plan.simulator else None
     os.environ["DJANGO_SETTINGS_MODULE"] = "billing_project.settings"
     os.environ.setdefault("LOG_FORMAT", "json")
     os.environ.setdefault("LOG_LEVEL", "INFO")
@@ -122,13 +122,13 @@ def _start_services(plan: Plan, data: Path, console: Console, stack: ExitStack) 
         os.environ[variable] = address
 
 
-def _start_simulator(processes: Processes, data: Path) -> str:
+def _start_simulator(processes: Processes, data: Path, web_port: int) -> str:
     [port] = find_free_ports(count=1)
-    journal = data / "stripe.jsonl"
-    processes.spawn(
-        "stripe-simulator",
-        [*SIMULATOR, "--port", str(port), "--latency-ms", str(SIMULATED_LATENCY_MS), "--journal", str(journal)],
-    )
+    journal, secret = data / "stripe.jsonl", environment.webhook_secret(data=data)
+    os.environ["STRIPE_WEBHOOK_SECRET"] = secret
+    arguments = ["--port", str(port), "--latency-ms", str(SIMULATED_LATENCY_MS), "--journal", str(journal)]
+    arguments += ["--webhook-url", f"http://127.0.0.1:{web_port}/webhooks/stripe", "--webhook-secret", secret]
+    processes.spawn("stripe-simulator", [*SIMULATOR, *arguments])
     os.environ["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
     return os.environ["STRIPE_API_BASE"]
 

@@ -1,0 +1,31 @@
+"""Numbers from rows, for the people at the admin: what was paid and declined, and what waits for whom.
+
+`hours` (payments counted by the hour, kept up to date), `periods` (an hour, a day, a week, a month of them),
+`standing` (what is open just now, counted where it stands), `machinery` (queue, outbox, limits, processes).
+"""
+
+from payments.metrics.hours import count_hours
+from payments.metrics.machinery import Machinery, Running, look_at_machinery, oldest_waiting, who_runs
+from payments.metrics.periods import Bar, Decline, OverTime, Period, Volume, look_back
+from payments.metrics.standing import MOST_COUNTED, SLOW_AFTER, TO_BE_ANSWERED, Standing, count, look_at_open
+
+__all__ = [
+    "MOST_COUNTED",
+    "SLOW_AFTER",
+    "TO_BE_ANSWERED",
+    "Bar",
+    "Decline",
+    "Machinery",
+    "OverTime",
+    "Period",
+    "Running",
+    "Standing",
+    "Volume",
+    "count",
+    "count_hours",
+    "look_at_machinery",
+    "look_at_open",
+    "look_back",
+    "oldest_waiting",
+    "who_runs",
+]
