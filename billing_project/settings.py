@@ -97,7 +97,13 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 
-UNFOLD = {"SITE_TITLE": "Payments", "SITE_HEADER": "Payments", "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Payments",
+    "SITE_HEADER": "Payments",
+    "SHOW_VIEW_ON_SITE": False,
+    "TABS": "payments.admin.saved_views.tabs",
+    "SIDEBAR": {"navigation": "payments.admin.saved_views.navigation"},
+}
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()
 STRIPE_API_BASE = ENV.stripe_api_base

@@ -1,4 +1,4 @@
-"""Payments: list, search, open; with attempts, history, what went back, and what was told."""
+"""One payment: with attempts, history, what went back, and what was told. Its list is in `payment_list`."""
 
 import uuid
 from contextlib import suppress
@@ -7,15 +7,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from payments import money
+from payments.admin.payment_list import PaymentList
 from payments.admin.read_only import ReadOnly
 from payments.look_up import look_up
 from payments.models import Attempt, Dispute, OutboxMessage, Payment, Refund, Transition
-
-_LABELS = {"success": "success", "pending": "warning", "failed": "danger"}
 
 
 class _AttemptInline(ReadOnly, TabularInline):
@@ -77,25 +76,9 @@ class _NotificationInline(ReadOnly, TabularInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, ModelAdmin):
-    """List, search, open."""
+class PaymentAdmin(PaymentList):
+    """Open one of the list."""
 
-    list_display = (
-        "subscription_id",
-        "amount_for_people",
-        "status_label",
-        "reason",
-        "email",
-        "created_at",
-        "attention",
-    )
-    list_filter = ("status", "fault", "kind", "currency")
-    # Exact, so that an index serves each: whatever the customer gave is pasted whole.
-    search_fields = ("=subscription__id", "=user_id", "=email", "=intent_id")
-    search_help_text = "Subscription, user, e-mail, payment or pi_… – whole, not a part"
-    ordering = ("-created_at",)
-    list_per_page = 50
-    show_full_result_count = False
     inlines = (_AttemptInline, _TransitionInline, _RefundInline, _DisputeInline, _NotificationInline)
     fieldsets = (
         (
@@ -113,21 +96,3 @@ class PaymentAdmin(ReadOnly, ModelAdmin):
             look_up(payment_id=uuid.UUID(object_id), now=datetime.now(UTC))
         page: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
         return page
-
-    @display(description="amount", ordering="amount")
-    def amount_for_people(self, payment: Payment) -> str:
-        """In the currency's own form."""
-        return money.for_people(payment.amount, currency=payment.currency)
-
-    @display(description="status", label=_LABELS, ordering="status")
-    def status_label(self, payment: Payment) -> str:
-        """As a coloured label."""
-        return payment.status
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """A payment's own id is a UUID, which the other fields are not compared with."""
-        try:
-            return queryset.filter(id=uuid.UUID(search_term.strip())), False
-        except ValueError:
-            found: tuple[Any, bool] = super().get_search_results(request, queryset, search_term)
-            return found

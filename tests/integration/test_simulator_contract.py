@@ -50,8 +50,9 @@ def test_creating_and_confirming_may_be_one_request(stripe_target: StripeClient)
 def test_what_cannot_be_expanded_is_refused_before_anything_is_charged(stripe_target: StripeClient, path: str) -> None:
     """Which properties can be depends on the object that the answer is."""
     made = make(stripe_target)
+    wish: Any = {**ONCE, "expand": [path]}
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        stripe_target.v1.payment_intents.confirm(made.id, {**ONCE, "expand": [path]})
+        stripe_target.v1.payment_intents.confirm(made.id, wish)
     assert refused.value.http_status == 400
     assert "cannot be expanded" in str(refused.value)
     assert stripe_target.v1.payment_intents.retrieve(made.id).status == "requires_payment_method"
