@@ -182,6 +182,8 @@ UNFOLD = {
     },
     "GLOBAL_CALLBACK": "payments.admin.banners.context",
     "DASHBOARD_CALLBACK": "payments.admin.dashboard.fill",
+    "TABS": "payments.admin.saved_views.tabs",
+    "SIDEBAR": {"navigation": "payments.admin.saved_views.navigation"},
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key.get_secret_value()

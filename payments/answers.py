@@ -12,8 +12,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
+class CardFace:
+    """What a person knows their card by. Empty where Stripe didn't tell, or nothing was paid by card."""
+
+    brand: str = ""
+    last4: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Intent:
-    """A PaymentIntent as Stripe told it. `amount` in minor units, `currency` in upper case."""
+    """A PaymentIntent as Stripe told it. `amount` in minor units, `currency` in upper case; `face`: the card of its
+    last charge, where that was asked for."""
 
     id: str
     status: str
@@ -23,6 +32,7 @@ class Intent:
     payment: str
     charge: str
     created_at: datetime
+    face: CardFace = CardFace()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +46,7 @@ class Declined:
     network_decline_code: str = ""
     charge: str = ""
     card: str = ""  # Stripe's fingerprint of it: the same for every payment method of the same card
+    face: CardFace = CardFace()
     intent: Intent | None = None
     request: str = ""
 

@@ -5,7 +5,10 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from payments.admin.export import Sheet, plain
+from payments.admin.filters import OpenBreak
 from payments.admin.in_bulk import InBulk
+from payments.admin.lists import ListPage
 from payments.admin.read_only import ReadOnly
 from payments.admin.times import column
 from payments.models import Break, Reconciliation
@@ -16,18 +19,36 @@ _BREAK_TIMES = (
     column("closed_at", _("settled")),
 )
 
+BREAKS = Sheet(
+    name="breaks",
+    order=("id",),
+    columns=(
+        plain("break", "id"),
+        plain("kind"),
+        plain("payment_intent", "intent_id"),
+        plain("charge", "charge_id"),
+        plain("payment_id"),
+        plain("reason"),
+        plain("found_at"),
+        plain("seen_at"),
+        plain("closed_at"),
+        plain("closed_by"),
+        plain("closed_why"),
+    ),
+)
+
 
 @admin.register(Break)
-class BreakAdmin(InBulk, ReadOnly, ModelAdmin):
+class BreakAdmin(InBulk, ListPage):
     """Where Stripe's books and ours differ: open ones first, the oldest at the top."""
 
     change_form_outer_after_template = "admin/payments/with_actions.html"
     list_display = ("kind", "intent_id", "payment", "reason", "found_at", "seen_at", "closed_at")
-    list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
+    list_filter = (OpenBreak, "kind")
     search_fields = ("=intent_id", "=charge_id")
     search_help_text = "PaymentIntent or charge, pi_… or ch_… – whole, not a part"
     ordering = (F("closed_at").desc(nulls_first=True), "found_at")
-    show_full_result_count = False
+    sheet = BREAKS
     fieldsets = (
         (None, {"fields": ("id", "kind", "reason", "payment", "intent_id", "charge_id", "details")}),
         (_("Times"), {"fields": _BREAK_TIMES}),

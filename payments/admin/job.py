@@ -204,7 +204,7 @@ def _note(request: HttpRequest, job: Job, what: str) -> None:
     """In the staff log, with the payment where it is about one alone."""
     item = job.items.get() if job.total == 1 else None
     details = {"job": job.pk, "action": job.action, "count": job.total}
-    staff_log.note(who=who(request), what=what, payment=item and item.payment_id, details=details, now=_now())
+    staff_log.note(who=who(request), what=what, payment=item.payment_id if item else None, details=details, now=_now())
 
 
 def _read_arguments(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -1,41 +1,64 @@
 """What came in, by Kafka and by webhook, and what is told."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from payments.admin import personal
+from payments.admin import personal, search
+from payments.admin.export import Sheet, plain
+from payments.admin.filters import Refused, Verdict
 from payments.admin.in_bulk import InBulk
-from payments.admin.read_only import ReadOnly
+from payments.admin.lists import ListPage
 from payments.admin.times import column
 from payments.admin.watched import Watched
 from payments.models import InboxMessage, OutboxMessage, Webhook
 
+RECORDS = Sheet(
+    name="records",
+    order=("id",),
+    # Without the value, which is whatever somebody sent.
+    columns=(
+        plain("topic"),
+        plain("partition"),
+        plain("offset"),
+        plain("verdict"),
+        plain("reason"),
+        plain("subscription_id"),
+        plain("payment_id"),
+        plain("event_id"),
+        plain("recorded_at"),
+        plain("received_at"),
+        plain("replays"),
+        plain("handled_at"),
+        plain("handled_by"),
+        plain("handled_why"),
+    ),
+)
+
 
 @admin.register(InboxMessage)
-class InboxMessageAdmin(InBulk, Watched, ReadOnly, ModelAdmin):
+class InboxMessageAdmin(InBulk, Watched, ListPage):
     """What came in, with verdicts; the parked ones have a reason."""
 
     change_form_outer_after_template = "admin/payments/with_actions.html"
     list_display = ("__str__", "verdict", "reason", "subscription_id", "received_at", "handled_by")
-    list_filter = ("verdict", ("handled_at", admin.EmptyFieldListFilter))
-    search_fields = ("=subscription__id", "=event_id")
+    list_filter = (Verdict,)
+    search_fields = ("event_id",)
+    search_help_text = _("Subscription, event, or what finds its payment")
     ordering = ("-id",)
-    show_full_result_count = False
+    sortable_by = ()
+    sheet = RECORDS
     fieldsets = (
         (None, {"fields": ("verdict", "reason", "subscription_id", "payment", "event_id")}),
         ("Dealt with", {"fields": ("handled_at", "handled_by", "handled_why", "replays", "correction")}),
         ("Record", {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
     )
     list_select_related = False
-
-    class Media:
-        css: ClassVar = {"all": ["payments/records.css"]}
 
     def get_fieldsets(self, request: HttpRequest, obj: InboxMessage | None = None) -> Any:
         """A record as it came has everything of the customer in it."""
@@ -48,6 +71,16 @@ class InboxMessageAdmin(InBulk, Watched, ReadOnly, ModelAdmin):
     def hidden(self, record: InboxMessage) -> str:
         """For who may not see personal data."""
         return personal.hidden()
+
+    def find(self, rows: QuerySet[Any], word: search.Word) -> QuerySet[Any]:
+        """By subscription, by whatever finds its payment, or by the producer's event id: of what was accepted, or was
+        set apart, as those have an index."""
+        here = InboxMessage.objects.order_by()
+        found = [here.filter(payment_id__in=one).values("pk") for one in search.payments(word)]
+        found.append(here.filter(subscription_id=word.text).values("pk"))
+        found.append(here.filter(event_id=word.text, verdict="accepted").exclude(event_id="").values("pk"))
+        found.append(here.filter(event_id=word.text).exclude(verdict="accepted").values("pk"))
+        return search.among(rows, found=found)
 
     @display(description="content")
     def content(self, record: InboxMessage) -> str:
@@ -66,27 +99,28 @@ def _as_text(value: bytes | memoryview | None) -> str:
 
 
 @admin.register(OutboxMessage)
-class OutboxMessageAdmin(ReadOnly, ModelAdmin):
+class OutboxMessageAdmin(ListPage):
     """What is told; what Kafka refused for good has an error."""
 
     list_display = ("message_id", "channel", "payment", "record", "created_at", "published_at", "refused_at", "error")
-    list_filter = (("refused_at", admin.EmptyFieldListFilter), "channel")
+    list_filter = (Refused, "channel")
     search_fields = ("=message_id",)
+    search_help_text = _("The message's id, whole")
     ordering = ("-id",)
-    show_full_result_count = False
+    sortable_by = ()
     fields = list_display
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ReadOnly, ModelAdmin):
+class WebhookAdmin(ListPage):
     """What Stripe told by itself, and what it was worth."""
 
     list_display = ("type", "verdict", "object_id", "intent_id", "livemode", "received_at")
     list_filter = ("verdict",)
     search_fields = ("=event_id", "=intent_id")
-    search_help_text = "Event or PaymentIntent, evt_… or pi_… – whole, not a part"
+    search_help_text = _("Event or PaymentIntent, evt_… or pi_…, whole")
     ordering = ("-id",)
-    show_full_result_count = False
+    sortable_by = ()
     fieldsets = (
         (None, {"fields": ("type", "event_id", "verdict", "payment")}),
         ("Stripe", {"fields": ("object_id", "intent_id", "account_id", "livemode", "facts")}),

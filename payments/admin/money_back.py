@@ -1,17 +1,59 @@
 """What goes back to customers: refunds, and what their banks dispute, in words."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payments import explain, money, words
-from payments.admin.read_only import ReadOnly
+from payments.admin import search
+from payments.admin.export import Sheet, amount, plain
+from payments.admin.filters import NeedsALook, OpenDispute
+from payments.admin.lists import ListPage
 from payments.admin.times import column
 from payments.models import Dispute, Refund
+
+REFUNDS = Sheet(
+    name="refunds",
+    order=("created_at", "id"),
+    columns=(
+        plain("refund", "refund_id"),
+        plain("payment_id"),
+        plain("payment_intent", "payment__intent_id"),
+        plain("subscription_id", "payment__subscription_id"),
+        amount("amount", currency="payment__currency"),
+        plain("currency", "payment__currency"),
+        plain("state"),
+        plain("asked_by"),
+        plain("reason"),
+        plain("needs_a_look", "attention"),
+        plain("code"),
+        plain("created_at"),
+        plain("ended_at"),
+    ),
+)
+DISPUTES = Sheet(
+    name="disputes",
+    order=("id",),
+    columns=(
+        plain("dispute", "dispute_id"),
+        plain("payment_id"),
+        plain("payment_intent", "payment__intent_id"),
+        plain("subscription_id", "payment__subscription_id"),
+        plain("charge", "charge_id"),
+        amount("amount"),
+        plain("currency"),
+        plain("reason"),
+        plain("status"),
+        plain("respond_by"),
+        plain("opened_at"),
+        plain("ended_at"),
+    ),
+)
 
 _REFUND_LABELS = {
     "succeeded": "success", "failed": "danger", "rejected": "danger", "canceled": "warning", "sending": "info",
@@ -33,16 +75,17 @@ def _stripe(stripe_id: str | None, *, livemode: bool | None) -> str:
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnly, ModelAdmin):
+class RefundAdmin(ListPage):
     """What goes back to customers, newest first; what needs a look says why."""
 
     list_display = ("payment", "amount_for_people", "state", "asked_by", "reason", "attention", "created_at")
-    list_filter = ("state", ("attention", admin.EmptyFieldListFilter))
-    search_fields = ("=refund_id", "=payment__intent_id", "=payment__subscription__id")
-    search_help_text = "Refund, PaymentIntent or subscription, re_… or pi_… – whole, not a part"
+    list_filter = ("state", NeedsALook)
+    search_fields = ("refund_id",)
+    search_help_text = _("re_…, or what finds its payment")
     ordering = ("-created_at",)
+    sortable_by = ("created_at",)
     list_select_related = ("payment",)
-    show_full_result_count = False
+    sheet = REFUNDS
     fieldsets = (
         (None, {"fields": ("in_words", "amount_for_people", "payment", "who", "reason", "attention")}),
         (_("Stripe"), {"fields": ("at_stripe", "code", "request_id", "id")}),
@@ -58,7 +101,11 @@ class RefundAdmin(ReadOnly, ModelAdmin):
         ),
     )
 
-    @display(description=_("amount"), ordering="amount")
+    def find(self, rows: QuerySet[Any], word: search.Word) -> QuerySet[Any]:
+        """By its own id, or by whatever finds its payment."""
+        return search.by_payment(rows, word, own="refund_id")
+
+    @display(description=_("amount"))
     def amount_for_people(self, refund: Refund) -> str:
         """In the currency's own form."""
         return money.for_people(refund.amount, currency=refund.payment.currency)
@@ -80,16 +127,17 @@ class RefundAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ReadOnly, ModelAdmin):
+class DisputeAdmin(ListPage):
     """What customers' banks dispute: open ones first, by the time until which evidence is taken."""
 
     list_display = ("dispute_id", "payment", "amount_for_people", "reason", "status", "deadline", "ended_at")
-    list_filter = (("ended_at", admin.EmptyFieldListFilter), "status")
-    search_fields = ("=dispute_id", "=charge_id", "=payment__intent_id", "=payment__subscription__id")
-    search_help_text = "Dispute, charge, PaymentIntent or subscription – whole, not a part"
+    # Not by status, which is Stripe's to name: whether it is open is what matters.
+    list_filter = (OpenDispute,)
+    search_fields = ("dispute_id",)
+    search_help_text = _("du_…, or what finds its payment")
     ordering = (F("ended_at").desc(nulls_first=True), F("respond_by").asc(nulls_last=True))
     list_select_related = ("payment",)
-    show_full_result_count = False
+    sheet = DISPUTES
     fieldsets = (
         (
             None,
@@ -109,7 +157,11 @@ class DisputeAdmin(ReadOnly, ModelAdmin):
         ),
     )
 
-    @display(description=_("amount"), ordering="amount")
+    def find(self, rows: QuerySet[Any], word: search.Word) -> QuerySet[Any]:
+        """By its own id, or by whatever finds its payment."""
+        return search.by_payment(rows, word, own="dispute_id")
+
+    @display(description=_("amount"))
     def amount_for_people(self, dispute: Dispute) -> str:
         """In the currency's own form."""
         return money.for_people(dispute.amount, currency=dispute.currency)

@@ -18,6 +18,7 @@ from django.db.models import F, Max, Q
 from payments import retry_policy
 from payments.charging.pause import is_paused
 from payments.charging.retry import SCHEDULE, request_attempt
+from payments.gateway import WITH_CHARGE
 from payments.models import Attempt, Payment, Transition
 
 # Longer than the task's time limit (90 s), which is longer than the calls of one payment; shorter than the
@@ -141,8 +142,12 @@ def _started(payments: Sequence[Payment], *, now: datetime) -> dict[uuid.UUID, A
 
 
 def confirm_request(*, payment_method: str) -> dict[str, Any]:
-    """The parameters of the confirm call: the customer isn't there to type anything."""
-    return {"payment_method": payment_method, "off_session": True}
+    """The parameters of the confirm call: the customer isn't there to type anything.
+
+    They are frozen in the attempt, the wish to see the charge too: a key stands for all of a request's parameters, so
+    an attempt that was frozen by another version is sent again as that version froze it.
+    """
+    return {"payment_method": payment_method, "off_session": True, "expand": [WITH_CHARGE]}
 
 
 def new_key() -> str:

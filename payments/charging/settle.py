@@ -124,7 +124,7 @@ class _Settling:
         )
         if attempt.state in ARROWS:
             self._end(Attempt.State.SUCCEEDED)
-            attempt.charge_id = intent.charge
+            attempt.charge_id, attempt.brand, attempt.last4 = intent.charge, intent.face.brand, intent.face.last4
         payment.fault = payment.kind = payment.code = payment.reason = payment.attention = ""
         self._to(Payment.Status.SUCCESS, why="Stripe says succeeded", charge=intent.charge)
         payment.due_at = payment.retry_at = None
@@ -163,6 +163,7 @@ class _Settling:
         for name in ("code", "decline_code", "advice_code", "network_advice_code", "network_decline_code"):
             setattr(self.attempt, name, getattr(answer, name))
         self.attempt.charge_id, self.attempt.card = answer.charge, answer.card
+        self.attempt.brand, self.attempt.last4 = answer.face.brand, answer.face.last4
         acts = meaning.kind == "action"
         self._failed(
             Attempt.State.ACTION_REQUIRED if acts else Attempt.State.DECLINED,

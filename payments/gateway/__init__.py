@@ -7,7 +7,15 @@ Facts: Stripe's API reference for errors and idempotent requests; time-outs are 
 `account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `webhook_signature`.
 """
 
-from payments.gateway.account import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, CreateIntent, Gateway, connect
+from payments.gateway.account import (
+    CONNECT_TIMEOUT,
+    CONNECTIONS,
+    READ_TIMEOUT,
+    WITH_CHARGE,
+    CreateIntent,
+    Gateway,
+    connect,
+)
 from payments.gateway.listing import LARGEST_PAGE, Part
 from payments.gateway.webhook_signature import WEBHOOK_TOLERANCE, Event, Refused, verify
 
@@ -17,6 +25,7 @@ __all__ = [
     "LARGEST_PAGE",
     "READ_TIMEOUT",
     "WEBHOOK_TOLERANCE",
+    "WITH_CHARGE",
     "CreateIntent",
     "Event",
     "Gateway",

@@ -31,6 +31,9 @@ from payments.gateway.reading import ask, dispute_seen, owner, refund_seen, seen
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 25.0
 
+# What tells the card's last four digits; the charge itself comes along with the same answer.
+WITH_CHARGE: Literal["latest_charge"] = "latest_charge"
+
 # Kept connections; more calls at once than that still work, on connections of their own.
 CONNECTIONS = 100
 
@@ -97,8 +100,8 @@ class Gateway:
         return ask(lambda: self._client.v1.payment_intents.list({"limit": 1}), lambda _: True)
 
     def retrieve(self, *, intent: str) -> Answer:
-        """The PaymentIntent as it is. By id, so it is authoritative."""
-        return ask(lambda: self._client.v1.payment_intents.retrieve(intent), seen)
+        """The PaymentIntent as it is, with the card of its last charge. By id, so it is authoritative."""
+        return ask(lambda: self._client.v1.payment_intents.retrieve(intent, {"expand": [WITH_CHARGE]}), seen)
 
     def cancel(self, *, intent: str, reason: Literal["", "abandoned"] = "") -> Answer:
         """Make sure that nothing more can be taken with this PaymentIntent. `reason` is kept there."""

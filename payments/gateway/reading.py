@@ -8,6 +8,7 @@ import stripe
 
 from payments.answers import (
     Answer,
+    CardFace,
     Declined,
     DisputeSeen,
     Intent,
@@ -60,6 +61,8 @@ def read_intent(intent: Any) -> Intent:
         payment=intent.metadata.to_dict().get("payment_id", ""),
         charge=read_id(getattr(intent, "latest_charge", None)),
         created_at=datetime.fromtimestamp(intent.created, UTC),
+        # A charge that wasn't expanded is its id, and tells nothing.
+        face=read_face(getattr(getattr(intent, "latest_charge", None), "payment_method_details", None)),
     )
 
 
@@ -130,6 +133,7 @@ def read_refusal(details: Any, *, intent: Intent | None, request: str) -> Declin
         network_decline_code=getattr(details, "network_decline_code", None) or "",
         charge=read_id(getattr(details, "charge", None)),
         card=read_fingerprint(getattr(details, "payment_method", None)),
+        face=read_face(getattr(details, "payment_method", None)),
         intent=intent,
         request=request,
     )
@@ -171,6 +175,12 @@ def _code(error: stripe.StripeError) -> str:
 
 def read_fingerprint(payment_method: Any) -> str:
     return getattr(getattr(payment_method, "card", None), "fingerprint", None) or ""
+
+
+def read_face(holder: Any) -> CardFace:
+    """Of a payment method, or of a charge's details of one: both keep the card in the same place."""
+    card = getattr(holder, "card", None)
+    return CardFace(brand=getattr(card, "brand", None) or "", last4=getattr(card, "last4", None) or "")
 
 
 def read_id(value: Any) -> str:

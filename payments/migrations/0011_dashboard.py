@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("payments", "0009_jobs"),
+        ("payments", "0010_lists"),
     ]
 
     operations = [
@@ -45,10 +45,6 @@ class Migration(migrations.Migration):
                 ('payments', models.PositiveIntegerField()),
                 ('amount', models.DecimalField(decimal_places=0, help_text='the sum, in minor units', max_digits=24)),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(models.F('refused_at'), condition=models.Q(('refused_at__isnull', False)), name='outbox_refused'),
         ),
         migrations.AddConstraint(
             model_name='heartbeat',

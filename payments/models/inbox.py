@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 TOPIC_ID = "Kafka's id of the topic, another one when it is made anew; empty: from before ids were kept"
 
@@ -101,6 +101,8 @@ class InboxMessage(models.Model):
         indexes = [
             # The list of what is parked, and nobody has dealt with yet.
             models.Index("received_at", name="inbox_parked", condition=Q(verdict__in=["conflict", "invalid"])),
+            # The list's filter by verdict, newest first.
+            models.Index("verdict", F("id").desc(), name="inbox_by_verdict", condition=~Q(verdict="accepted")),
         ]
 
     def __str__(self) -> str:

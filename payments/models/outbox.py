@@ -1,7 +1,7 @@
 """What goes out: records to publish, written in the transaction whose outcome they tell."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from payments.models.inbox import InboxMessage
 from payments.models.payment import Payment
@@ -41,8 +41,9 @@ class OutboxMessage(models.Model):
         indexes = [
             # The relay: what is waiting, in order. Shrinks to nothing when all is told.
             models.Index("id", name="outbox_waiting", condition=Q(published_at__isnull=True, refused_at__isnull=True)),
-            # What Kafka refused for good: none, nearly always.
-            models.Index("refused_at", name="outbox_refused", condition=Q(refused_at__isnull=False)),
+            # The list's filters, newest first: what is refused, and what isn't a notification. Both are rare.
+            models.Index(F("id").desc(), name="outbox_refused", condition=Q(refused_at__isnull=False)),
+            models.Index("channel", F("id").desc(), name="outbox_by_channel", condition=~Q(channel="notifications")),
         ]
 
     def __str__(self) -> str:

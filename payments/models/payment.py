@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from payments.models.inbox import Subscription
 
@@ -129,19 +130,20 @@ class Payment(models.Model):
             # The admin's lists, newest first.
             models.Index(F("created_at").desc(), name="payment_newest"),
             models.Index("status", F("created_at").desc(), name="payment_by_status"),
-            # What support pastes into the search field.
-            models.Index("email", name="payment_by_email"),
+            # What support pastes into the search field; who types an address doesn't mind its case.
+            models.Index(Lower("email"), name="payment_by_email", condition=~Q(email="")),
             models.Index("user_id", name="payment_by_user"),
-            # replay_failed --code --since, and the list of failures.
-            models.Index(
-                "settled_at",
-                "code",
-                name="payment_failed",
-                condition=Q(status="failed", closed_at__isnull=True),
-            ),
-            # Reconciliation: our successes of a window of time.
+            # The filters of the list, newest first; migration 0010 says what each costs.
+            models.Index("currency", F("created_at").desc(), name="payment_by_currency"),
+            models.Index("amount", name="payment_by_amount"),
+            models.Index("fault", F("created_at").desc(), name="payment_by_fault", condition=~Q(fault="")),
+            models.Index("kind", F("created_at").desc(), name="payment_by_kind", condition=~Q(kind="")),
+            models.Index(F("created_at").desc(), name="payment_disputed", condition=Q(disputed_at__isnull=False)),
+            models.Index(F("created_at").desc(), name="payment_refunded", condition=Q(refunded__gt=0)),
+            # replay_failed --code --since, and the list "failed today".
+            models.Index("settled_at", "code", name="payment_failed", condition=Q(status="failed")),
+            # Reconciliation: our successes of a window of time. Then the list "needs a look".
             models.Index("settled_at", name="payment_paid", condition=Q(status="success")),
-            # The list "needs a look".
             models.Index("settled_at", name="payment_attention", condition=~Q(attention="")),
         ]
 
@@ -186,6 +188,8 @@ class Attempt(models.Model):
     network_decline_code = models.TextField(blank=True, default="")
     charge_id = models.TextField(blank=True, default="")
     card = models.TextField(blank=True, default="", help_text="of a declined attempt: Stripe's fingerprint of the card")
+    brand = models.TextField(blank=True, default="", db_default="", help_text="of the card, where Stripe told")
+    last4 = models.TextField(blank=True, default="", db_default="", help_text="of the card, where Stripe told")
     request_id = models.TextField(blank=True, default="", help_text="Stripe's id of the last answer")
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -227,6 +231,8 @@ class Attempt(models.Model):
             models.Index("card", "ended_at", name="attempt_declines_of_card", condition=~Q(card="")),
             # What support pastes: ch_…
             models.Index("charge_id", name="attempt_by_charge", condition=~Q(charge_id="")),
+            # What support pastes into the search field.
+            models.Index("last4", name="attempt_by_last4", condition=~Q(last4="")),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from payments.models.payment import Payment
 
@@ -77,6 +77,8 @@ class Refund(models.Model):
             models.Index("due_at", name="refund_due", condition=Q(due_at__isnull=False)),
             # The list "needs a look".
             models.Index("created_at", name="refund_attention", condition=~Q(attention="")),
+            # The list, newest first.
+            models.Index(F("created_at").desc(), F("id").desc(), name="refund_newest"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """What Stripe told us by itself: one row per event, whoever it is about."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from payments.models.payment import Payment
 
@@ -47,6 +47,10 @@ class Webhook(models.Model):
             models.Index("id", name="webhook_open", condition=Q(handled_at__isnull=True)),
             # All that Stripe told about one PaymentIntent, for support.
             models.Index("intent_id", name="webhook_by_intent", condition=~Q(intent_id="")),
+            # The list's filter by verdict, newest first: of the rare ones.
+            models.Index(
+                "verdict", F("id").desc(), name="webhook_by_verdict", condition=Q(verdict__in=["kept", "foreign"])
+            ),
         ]
 
     def __str__(self) -> str:

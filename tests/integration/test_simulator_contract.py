@@ -46,6 +46,26 @@ def test_creating_and_confirming_may_be_one_request(stripe_target: StripeClient)
     assert isinstance(paid.payment_method, stripe.PaymentMethod)
 
 
+@pytest.mark.parametrize("path", ["latest_charge.nothing", "charge", "data.latest_charge", "metadata"])
+def test_what_cannot_be_expanded_is_refused_before_anything_is_charged(stripe_target: StripeClient, path: str) -> None:
+    """Which properties can be depends on the object that the answer is."""
+    made = make(stripe_target)
+    wish: Any = {**ONCE, "expand": [path]}
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        stripe_target.v1.payment_intents.confirm(made.id, wish)
+    assert refused.value.http_status == 400
+    assert "cannot be expanded" in str(refused.value)
+    assert stripe_target.v1.payment_intents.retrieve(made.id).status == "requires_payment_method"
+
+
+def test_lists_expand_what_their_items_hold(stripe_target: StripeClient) -> None:
+    """By a path through `data`."""
+    paid = pay(stripe_target)
+    [first] = stripe_target.v1.payment_intents.list({"limit": 1, "expand": ["data.latest_charge"]}).data
+    assert first.id == paid.id
+    assert isinstance(first.latest_charge, stripe.Charge)
+
+
 def test_what_succeeded_can_be_neither_confirmed_nor_canceled(stripe_target: StripeClient) -> None:
     """A PaymentIntent makes at most one successful charge, and a success stays one."""
     paid = pay(stripe_target)

@@ -68,6 +68,12 @@ class Endpoint:
     parameters: Parameters
     run: Callable[[Ledger, Call], Result]
 
+    @property
+    def answer(self) -> str:
+        """Which object it answers with; `data.…` where it answers with a list of them."""
+        objects, _, verb = self.name.partition(".")
+        return f"data.{objects.removesuffix('s')}" if verb in {"list", "search"} else objects.removesuffix("s")
+
 
 CREATE_INTENT = Parameters(
     {

@@ -110,7 +110,7 @@ class Exchange:
         ledger.cause = (self.received.request_id, self.received.idempotency_key)
         status, subject = 200, self.about.payment_intent
         try:
-            params = check(self.endpoint.parameters, self.received.params)
+            params = check(self.endpoint.parameters, self.received.params, answer=self.endpoint.answer)
             subject = _subject_of(self.endpoint.run(ledger, Call(params, self.subject, self.account))) or subject
         except StripeError as error:
             status = error.status
@@ -136,7 +136,7 @@ class Exchange:
         with ledger.lock:
             ledger.cause = (self.received.request_id, self.received.idempotency_key)
             try:
-                params = check(self.endpoint.parameters, self.received.params)
+                params = check(self.endpoint.parameters, self.received.params, answer=self.endpoint.answer)
                 if instead is not None and not effect:
                     return instead
                 result = self.endpoint.run(ledger, Call(params, self.subject, self.account))

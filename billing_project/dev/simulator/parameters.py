@@ -17,7 +17,15 @@ METADATA_KEYS = 50
 METADATA_KEY_LENGTH = 40
 METADATA_VALUE_LENGTH = 500
 RANGE_BOUNDS = frozenset({"gt", "gte", "lt", "lte"})
-EXPANDABLE = frozenset({"charge", "customer", "data", "latest_charge", "payment_intent", "payment_method"})
+DEEPEST_EXPANSION = 4
+# Object -> what of it can be expanded -> which object that is.
+EXPANDABLE: dict[str, dict[str, str]] = {
+    "payment_intent": {"customer": "customer", "latest_charge": "charge", "payment_method": "payment_method"},
+    "charge": {"customer": "customer", "payment_intent": "payment_intent"},
+    "payment_method": {"customer": "customer"},
+    "refund": {"charge": "charge", "payment_intent": "payment_intent"},
+    "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
+}
 
 
 class Kind(Enum):
@@ -72,15 +80,21 @@ def decode(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return decoded
 
 
-def check(parameters: Parameters, sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters with their types, or raise StripeError (never stored under a key)."""
+def check(parameters: Parameters, sent: Mapping[str, Any], *, answer: str) -> dict[str, Any]:
+    """Return the parameters with their types, or raise StripeError (never stored under a key).
+
+    `answer`: the object whose properties may be expanded, `data.charge` where it comes in a list.
+    """
     for name in sent:
         if name in parameters.simulated:
             continue
         if code := parameters.withdrawn.get(name):
             raise invalid_parameter(f"The `{name}` parameter is no longer supported.", param=name, code=code)
         raise not_simulated(name) if name in parameters.unsimulated else unknown_parameter(name)
-    return _check_level(parameters.simulated, sent, prefix="")
+    checked = _check_level(parameters.simulated, sent, prefix="")
+    for path in checked.get("expand", ()):
+        _check_expansion(path, answer=answer)
+    return checked
 
 
 def _check_level(allowed: Mapping[str, Parameter], sent: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
@@ -112,10 +126,8 @@ def _convert(parameter: Parameter, value: Any, *, name: str) -> Any:
             if unknown := set(value) - RANGE_BOUNDS:
                 raise unknown_parameter(f"{name}[{unknown.pop()}]")
             return {bound: _integer(moment, name=f"{name}[{bound}]") for bound, moment in value.items()}
-        case Kind.STRINGS:
+        case Kind.STRINGS | Kind.EXPAND:
             return list(value.values())
-        case Kind.EXPAND:
-            return [_expandable(path) for path in value.values()]
         case _:
             return _check_level(parameter.inner, value, prefix=name)
 
@@ -164,10 +176,15 @@ def _metadata(value: Mapping[str, Any]) -> dict[str, str]:
     return dict(value)
 
 
-def _expandable(path: Any) -> str:
-    if not isinstance(path, str) or not EXPANDABLE.issuperset(path.split(".")):
+def _check_expansion(path: Any, *, answer: str) -> None:
+    """Each step must lead from one object to another; checked before anything executes, so that nothing is charged."""
+    steps = path.split(".") if isinstance(path, str) else []
+    *inside, about = answer.split(".")
+    known = steps[: len(inside)] == inside and len(inside) < len(steps) <= DEEPEST_EXPANSION
+    for step in steps[len(inside) :]:
+        about = EXPANDABLE.get(about, {}).get(step, "")
+    if not known or not about:
         raise invalid_parameter(f"This property cannot be expanded ({path}).", param="expand")
-    return path
 
 
 def _wrong_type(wanted: str, *, name: str) -> StripeError:

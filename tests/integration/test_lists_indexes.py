@@ -1,0 +1,196 @@
+"""Lists stay fast: PostgreSQL's own plan for each search, filter and saved view, on twenty thousand payments."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+
+from benchmarks import ledger
+from payments.admin.export import PART, _after
+from payments.admin.payment_filters import currencies
+from payments.admin.saved_views import SAVED_VIEWS
+from payments.models import Attempt, Break, InboxMessage, OutboxMessage, Payment, Refund, Webhook
+
+pytestmark = pytest.mark.django_db
+SIZE = 20_000
+WORDS: dict[str, Any] = {
+    "payment id": lambda one: str(one.id),
+    "intent": lambda one: one.intent_id,
+    "email": lambda one: one.email.upper(),
+    "name": lambda one: one.subscription_id,
+    "user": lambda one: one.user_id,
+    "last4": lambda one: Attempt.objects.filter(payment=one).latest("number").last4,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _many_payments(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A ledger of 90 days, known to the planner; rolled back after the last test."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        with connection.cursor() as cursor:
+            ledger.fill(cursor, size=SIZE, now=datetime.now(UTC))
+            cursor.execute("ANALYZE")
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def some(_many_payments: None) -> Payment:
+    """One in the middle, of whom everything is known."""
+    return Payment.objects.filter(status="success").exclude(email="").order_by("created_at")[SIZE // 3]
+
+
+def asked(model: type[Any], **query: Any) -> Any:
+    """The rows of a list with these parameters, as the page asks for them."""
+    request = RequestFactory().get("/?" + urlencode(query))
+    request.user = User(username="aida", is_superuser=True, is_staff=True, is_active=True)
+    request._messages = []  # type: ignore[attr-defined]
+    page = admin.site._registry[model]
+    return page.get_changelist(request)(
+        request, model, page.list_display, ["id"], page.list_filter, None, page.search_fields, page.list_select_related,
+        page.list_per_page, page.list_max_show_all, (), page, page.sortable_by, "",
+    ).queryset  # fmt: skip
+
+
+def plan_of(rows: Any) -> tuple[set[str], set[str]]:
+    """The indexes that PostgreSQL would use for the first page, and the tables that it would read whole."""
+    indexes, whole = set(), set()
+
+    def walk(node: dict[str, Any]) -> None:
+        if "Index Name" in node:
+            indexes.add(node["Index Name"])
+        if node["Node Type"].endswith("Seq Scan"):
+            whole.add(node["Relation Name"])
+        for child in node.get("Plans", ()):
+            walk(child)
+
+    walk(json.loads(rows[:25].explain(format="json"))[0]["Plan"])
+    return indexes, whole
+
+
+@pytest.mark.parametrize(
+    ("kind", "index"),
+    [
+        ("payment id", "payments_payment_pkey"),
+        ("intent", "payment_one_per_intent"),
+        ("email", "payment_by_email"),
+        # Of a subscription's payments, three indexes serve: the foreign key's, the numbers', and that of the open one.
+        ("name", "payments_payment_subscription_id"),
+        ("user", "payment_by_user"),
+        ("last4", "attempt_by_last4"),
+    ],
+)
+def test_each_search_uses_its_index(some: Payment, kind: str, index: str) -> None:
+    """And finds the payment; none reads a table whole, alone or with filters beside it."""
+    word = WORDS[kind](some)
+    rows = asked(Payment, q=word)
+    assert some in rows
+    indexes, whole = plan_of(rows)
+    assert any(name.startswith(index) for name in indexes) or (kind == "name" and "payment_number" in indexes)
+    assert not whole
+    assert not plan_of(asked(Payment, q=word, status="success", currency=some.currency))[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({}, "payment_newest"),
+        ({"status": "pending"}, "payment_by_status"),
+        ({"status": "failed"}, "payment_by_status"),
+        ({"fault": "us"}, "payment_by_fault"),
+        ({"kind": "action"}, "payment_by_kind"),
+        ({"currency": "JPY"}, "payment_by_currency"),
+        ({"amount_from": "48 000", "amount_to": "48 010"}, "payment_by_amount"),
+        ({"amount_from": "7000", "amount_to": "7010", "currency": "KZT"}, "payment_by_amount"),
+        ({"made_from": "2020-01-01"}, "payment_newest"),
+        ({"look": "yes"}, "payment_attention"),
+        ({"disputed": "yes"}, "payment_disputed"),
+        ({"refunded": "yes"}, "payment_refunded"),
+        ({"waiting": "1d"}, "payment_by_status"),
+    ],
+)
+def test_each_filter_uses_its_index(query: dict[str, str], index: str) -> None:
+    """The planner's own choice: nothing is forbidden to it."""
+    indexes, whole = plan_of(asked(Payment, **query))
+    assert index in indexes
+    assert "payments_payment" not in whole
+
+
+@pytest.mark.parametrize(
+    ("key", "served"),
+    [
+        ("failed_today", {"payment_failed"}),
+        ("needs_a_look", {"payment_attention"}),
+        ("pending", {"payment_by_status"}),
+        ("conflicts", {"inbox_by_verdict", "inbox_parked"}),
+        ("breaks", {"break_open", "break_one_open"}),
+    ],
+)
+def test_each_saved_view_uses_an_index(key: str, served: set[str]) -> None:
+    """It costs as much as it shows. Breaks are so few that reading them all is as good."""
+    [view] = [view for view in SAVED_VIEWS if view.key == key]
+    model = {"payment": Payment, "inboxmessage": InboxMessage, "break": Break}[view.model]
+    indexes, whole = plan_of(asked(model, **view.filters))
+    if key == "breaks":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            indexes, whole = plan_of(asked(model, **view.filters))
+            cursor.execute("SET LOCAL enable_seqscan = on")
+    assert served & indexes
+    assert not whole
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "index"),
+    [
+        (InboxMessage, {"verdict": "dismissed"}, "inbox_by_verdict"),
+        (OutboxMessage, {"refused": "yes"}, "outbox_refused"),
+        (OutboxMessage, {"channel__exact": "dead_letters"}, "outbox_by_channel"),
+        (Webhook, {"verdict__exact": "foreign"}, "webhook_by_verdict"),
+        (Refund, {}, "refund_newest"),
+    ],
+)
+def test_the_other_lists_use_theirs(model: type[Any], query: dict[str, str], index: str) -> None:
+    """The rare among many."""
+    assert index in plan_of(asked(model, **query))[0]
+
+
+@pytest.mark.parametrize("model", [Refund, InboxMessage])
+def test_what_belongs_to_a_payment_is_found_by_what_finds_the_payment(some: Payment, model: type[Any]) -> None:
+    """Without joining all of the one table with all of the other."""
+    assert not plan_of(asked(model, q=some.intent_id))[1]
+
+
+def test_counting_ends_at_ten_thousand(some: Payment) -> None:
+    """Whatever is beyond isn't read."""
+    paginator: Any = admin.site._registry[Payment].get_paginator(None, asked(Payment), 25)  # type: ignore[arg-type]
+    assert (paginator.count, paginator.has_more, paginator.num_pages) == (10_000, True, 400)
+    fewer: Any = admin.site._registry[Payment].get_paginator(None, asked(Payment, status="failed"), 25)  # type: ignore[arg-type]
+    assert fewer.count == Payment.objects.filter(status="failed").count()
+    assert not fewer.has_more
+
+
+def test_an_export_goes_on_in_the_index_where_it_was(some: Payment) -> None:
+    """Part by part, without sorting or skipping what was read before."""
+    rows = (
+        asked(Payment).filter(_after(("created_at", "id"), (some.created_at, some.id))).order_by("-created_at", "-id")
+    )
+    plan = rows[:PART].explain()
+    assert "payment_newest" in plan
+    assert "Index Cond" in plan
+
+
+def test_currencies_are_found_without_reading_the_table() -> None:
+    """One look into the index for each that there is."""
+    with CaptureQueriesContext(connection) as statements:
+        found = currencies()
+    assert found == sorted(set(Payment.objects.values_list("currency", flat=True)))
+    assert len(statements) == len(found) + 1
