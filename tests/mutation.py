@@ -1,8 +1,9 @@
 """Mutation testing: change the product in one place at a time, and see whether some test turns red.
 
 `python -m tests.mutation [room …]` copies the project into `.data/mutation`, starts PostgreSQL and Redis once, and
-runs mutmut there, room by room; what is done isn't done again until `make clean`. As a pytest plugin it gives every
-process a database that is made once and used again.
+runs mutmut there, room by room; what is done isn't done again until `make clean`. `charging.settle` is one file of a
+room, done again. As a pytest plugin it gives every process a database that is made once and used again, and lets a
+mutant meet those tests first that have found others of its function, and then the quickest.
 """
 
 import fcntl
@@ -12,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mutmut.state import state
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".data"
@@ -24,8 +27,11 @@ CHILDREN = os.environ.get("WORKERS", "2")
 MOST_CHILDREN = 16
 COPIED = ("billing_project", "bridge", "payments", "tests", "docs", "manage.py", "pyproject.toml", "README.md")
 
+# Beside the `mutants` folder in which mutmut's tests run: a line for each mutant that a test has found.
+FOUND = Path("../found.txt")
+
 UNIT = "tests/unit"
-CHARGING = [
+CHARGING = [f"{UNIT}/test_turns.py"] + [
     f"tests/integration/test_{name}.py"
     for name in (
         *("charging", "close", "late_looks", "notify_pending", "pause", "processing", "replay_failed", "retries"),
@@ -59,8 +65,31 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     raise AssertionError("more processes than databases")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Most mutants die of the first test or two in this order; only those that live meet them all."""
+    function, is_mutant, _ = os.environ.get("MUTANT_UNDER_TEST", "").partition("__mutmut_")
+    if is_mutant:
+        seconds = state().duration_by_test
+        killers = Counter(test for mutant, test in _found() if mutant.startswith(function + "__mutmut_"))
+        items.sort(key=lambda item: (-killers[item.nodeid], seconds.get(item.nodeid, 0.0)))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep which test has found which mutant."""
+    mutant = os.environ.get("MUTANT_UNDER_TEST", "")
+    if report.failed and "__mutmut_" in mutant:
+        with FOUND.open("a") as found:
+            found.write(f"{mutant} {report.nodeid}\n")
+
+
+def _found() -> list[tuple[str, str]]:
+    lines = FOUND.read_text().splitlines() if FOUND.exists() else []
+    return [(mutant, test) for mutant, _, test in (line.partition(" ") for line in lines)]
+
+
 def main(names: list[str]) -> int:
-    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per room."""
+    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per file."""
     from billing_project.dev.services import Services
 
     DATA.mkdir(exist_ok=True)
@@ -79,15 +108,24 @@ def main(names: list[str]) -> int:
 
 
 def _mutate(name: str, environment: dict[str, str]) -> str:
-    place = DATA / "mutation" / name
-    _copy(name, place)
+    room, _, file = name.partition(".")
+    place = DATA / "mutation" / room
+    _copy(room, place)
+    only = [f"payments.{name}.*"] if file else []
     mutmut = [sys.executable, "-m", "mutmut"]
-    subprocess.run([*mutmut, "run", "--max-children", CHILDREN], cwd=place, env=environment, check=False)
+    subprocess.run([*mutmut, "run", "--max-children", CHILDREN, *only], cwd=place, env=environment, check=False)
     subprocess.run([*mutmut, "results"], cwd=place, check=False)
-    subprocess.run([*mutmut, "export-cicd-stats"], cwd=place, check=False, stdout=subprocess.DEVNULL)
-    found = json.loads((place / "mutants/mutmut-cicd-stats.json").read_text())
-    return f"{name}: {found['killed'] + found['timeout']} of {found['total']} killed, {found['survived']} lived, " + (
-        f"{found['no_tests']} met no test"
+    return "\n".join(_figures(place, meta) for meta in sorted(place.glob("mutants/payments/**/*.meta")))
+
+
+def _figures(place: Path, meta: Path) -> str:
+    """One line for one file. Exit codes as mutmut knows them: 0 lived, 33 met no test, None is still to be done."""
+    codes = Counter(json.loads(meta.read_text())["exit_code_by_key"].values())
+    lived, untested, open_ = codes.pop(0, 0), codes.pop(33, 0), codes.pop(None, 0)
+    killed = sum(codes.values())
+    file = meta.relative_to(place / "mutants").with_suffix("")
+    return f"{file}: {killed} of {killed + lived + untested} killed, {lived} lived, {untested} met no test" + (
+        f", {open_} to be done" if open_ else ""
     )
 
 
