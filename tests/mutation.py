@@ -2,11 +2,12 @@
 
 `python -m tests.mutation [room …]` copies the project into `.data/mutation`, starts PostgreSQL and Redis once, and
 runs mutmut there, room by room; what is done isn't done again until `make clean`. `charging.settle` is one file of a
-room, done again. As a pytest plugin it gives every process a database that is made once and used again, and lets a
+room, done again. As a pytest plugin it gives every process databases that nobody else uses meanwhile, and lets a
 mutant meet those tests first that have found others of its function, and then the quickest.
 """
 
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -14,17 +15,18 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import connections
 from mutmut.state import state
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".data"
 CHILDREN = os.environ.get("WORKERS", "2")
-MOST_CHILDREN = 16
+MOST_CHILDREN = 15  # one less than Redis has databases
 COPIED = ("billing_project", "bridge", "payments", "tests", "docs", "manage.py", "pyproject.toml", "README.md")
 
 # Beside the `mutants` folder in which mutmut's tests run: a line for each mutant that a test has found.
@@ -36,6 +38,7 @@ CHARGING = [f"{UNIT}/test_turns.py"] + [
     for name in (
         *("charging", "close", "late_looks", "notify_pending", "pause", "processing", "replay_failed", "retries"),
         *("settle_races", "settled_facts", "turns", "due", "look_up", "adopt", "adopt_left", "late_answers", "answers"),
+        *("claims", "steps", "runs"),
     )
 ]
 # Room, its files, and the tests that stand for it: the quickest of those that a mutant meets go first.
@@ -47,21 +50,28 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
-    """The first database that no other process has, for as long as this one lives."""
-    from django.db import connections
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """The first databases, of PostgreSQL and of Redis, that no other process has, for as long as this one lives."""
+    if session.config.option.collectonly:
+        return
+    from billing_project.celery import app
 
+    gc.freeze()  # what is loaded before the fork stays, so nobody needs to look through it after every test
+    number = _take_number()
+    connections["default"].settings_dict["TEST"]["NAME"] = f"mutation_{number}"
+    settings.REDIS_URL = os.environ["TEST_REDIS_URL"].removesuffix("/0") + f"/{number + 1}"
+    app.conf.broker_url = settings.REDIS_URL
+
+
+def _take_number() -> int:
     for number in range(MOST_CHILDREN):
-        with Path(os.environ["TEST_DATA"], f"database-{number}").open("w") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            test: dict[str, Any] = connections["default"].settings_dict["TEST"]
-            test["NAME"] = f"mutation_{number}"
-            yield
-            return
+        held = os.open(Path(os.environ["TEST_DATA"], f"database-{number}"), os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+        except BlockingIOError:
+            continue
+        return number
     raise AssertionError("more processes than databases")
 
 
