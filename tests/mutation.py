@@ -1,9 +1,9 @@
 """Mutation testing: change the product in one place at a time, and see whether some test turns red.
 
 `python -m tests.mutation [room …]` copies the project into `.data/mutation`, starts PostgreSQL and Redis once, and
-runs mutmut there, room by room; what is done isn't done again until `make clean`. `charging.settle` is one file of a
-room, done again. As a pytest plugin it gives every process databases that nobody else uses meanwhile, and lets a
-mutant meet those tests first that have found others of its function, and then the quickest.
+runs mutmut there, room by room; what is done isn't done again until `make clean`. `charging` is all rooms whose names
+begin so. As a pytest plugin it gives every process databases that nobody else uses meanwhile, and lets a mutant meet
+those tests first that have found others of its function, and then the quickest.
 """
 
 import fcntl
@@ -32,21 +32,33 @@ COPIED = ("billing_project", "bridge", "payments", "tests", "docs", "manage.py",
 # Beside the `mutants` folder in which mutmut's tests run: a line for each mutant that a test has found.
 FOUND = Path("../found.txt")
 
-UNIT = "tests/unit"
-CHARGING = [f"{UNIT}/test_turns.py"] + [
-    f"tests/integration/test_{name}.py"
-    for name in (
-        *("charging", "close", "late_looks", "notify_pending", "pause", "processing", "replay_failed", "retries"),
-        *("settle_races", "settled_facts", "turns", "due", "look_up", "adopt", "adopt_left", "late_answers", "answers"),
-        *("claims", "steps", "runs"),
-    )
-]
-# Room, its files, and the tests that stand for it: the quickest of those that a mutant meets go first.
+UNIT, INTEGRATION = "tests/unit", "tests/integration"
+# Each file of `payments/charging`, and the tests that stand for it, of tests/integration but for the first of `turns`.
+CHARGING = {
+    "adoption": "adopt_rows adopt adopt_left",
+    "claim": "claims charging retries",
+    "close": "close settled_facts late_looks pause",
+    "due": "due look_up",
+    "integrity": "settled_facts answers adopt_rows",
+    "pause": "pause charging",
+    "retry": "retries replay_failed settled_facts close charging",
+    "run": "runs charging turns pause tracing",
+    "settle": "settled_facts late_answers late_looks answers notify_pending processing settle_races charging retries",
+    "steps": "steps charging tracing",
+    "turns": "turns runs",
+}
+# Room, its files, and the tests that stand for it.
 ROOMS: dict[str, tuple[list[str], list[str]]] = {
     "money": (["payments/money.py"], [f"{UNIT}/test_money.py"]),
     "declines": (["payments/declines.py"], [f"{UNIT}/test_declines.py"]),
     "retry_policy": (["payments/retry_policy.py"], [f"{UNIT}/test_retry_policy.py"]),
-    "charging": (["payments/charging/*"], CHARGING),
+} | {
+    f"charging.{file}": (
+        [f"payments/charging/{file}.py"],
+        ([f"{UNIT}/test_turns.py"] if file == "turns" else [])
+        + [f"{INTEGRATION}/test_{name}.py" for name in tests.split()],
+    )
+    for file, tests in CHARGING.items()
 }
 
 
@@ -99,43 +111,35 @@ def _found() -> list[tuple[str, str]]:
 
 
 def main(names: list[str]) -> int:
-    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per file."""
+    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per room."""
     from billing_project.dev.services import Services
 
     DATA.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mutation-", dir=DATA) as folder:
-        wanted: Any = frozenset({"postgres", "redis"})
-        with Services(data=Path(folder), cache=DATA / "cache", want=wanted, durable=False) as services:
+        want: Any = frozenset({"postgres", "redis"})
+        with Services(data=Path(folder), cache=DATA / "cache", want=want, durable=False) as services:
             environment = os.environ | {
                 "TEST_DATA": folder,
                 "TEST_DATABASE_URL": services.database_url,
                 "TEST_REDIS_URL": services.redis_url,
                 "TEST_KAFKA_BROKER": "127.0.0.1:1",  # nobody is there, and none of these tests asks
             }
-            figures = [_mutate(name, environment) for name in names or ROOMS]
+            rooms = [room for name in names or ROOMS for room in ROOMS if f"{room}.".startswith(f"{name}.")]
+            figures = [_mutate(room, environment) for room in rooms]
     print("\n".join(figures))
     return 0
 
 
 def _mutate(name: str, environment: dict[str, str]) -> str:
-    room, _, file = name.partition(".")
-    place = DATA / "mutation" / room
-    _copy(room, place)
-    only = [f"payments.{name}.*"] if file else []
+    place = DATA / "mutation" / name
+    _copy(name, place)
     mutmut = [sys.executable, "-m", "mutmut"]
-    subprocess.run([*mutmut, "run", "--max-children", CHILDREN, *only], cwd=place, env=environment, check=False)
+    subprocess.run([*mutmut, "run", "--max-children", CHILDREN], cwd=place, env=environment, check=False)
     subprocess.run([*mutmut, "results"], cwd=place, check=False)
-    return "\n".join(_figures(place, meta) for meta in sorted(place.glob("mutants/payments/**/*.meta")))
-
-
-def _figures(place: Path, meta: Path) -> str:
-    """One line for one file. Exit codes as mutmut knows them: 0 lived, 33 met no test, None is still to be done."""
-    codes = Counter(json.loads(meta.read_text())["exit_code_by_key"].values())
-    lived, untested, open_ = codes.pop(0, 0), codes.pop(33, 0), codes.pop(None, 0)
-    killed = sum(codes.values())
-    file = meta.relative_to(place / "mutants").with_suffix("")
-    return f"{file}: {killed} of {killed + lived + untested} killed, {lived} lived, {untested} met no test" + (
-        f", {open_} to be done" if open_ else ""
+    subprocess.run([*mutmut, "export-cicd-stats"], cwd=place, check=False, stdout=subprocess.DEVNULL)
+    found = json.loads((place / "mutants/mutmut-cicd-stats.json").read_text())
+    return f"{name}: {found['killed'] + found['timeout']} of {found['total']} killed, {found['survived']} lived, " + (
+        f"{found['no_tests']} met no test"
     )
 
 

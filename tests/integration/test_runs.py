@@ -1,20 +1,25 @@
 """Many payments side by side: none waits for another, and what goes wrong with one is told after the others."""
 
+import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 
 from billing_project.dev.simulator import Simulator
-from payments import charging
+from payments import charging, limits
+from payments.charging import Pace
 from payments.charging.claim import LEASE
 from payments.charging.run import CALL_DEADLINE
-from payments.gateway import Gateway
-from payments.models import Attempt, Payment
+from payments.charging.turns import connections
+from payments.gateway import CONNECTIONS, Gateway
+from payments.limits import Endpoint, Priority
+from payments.models import Attempt, Payment, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.integration.ledger_rows import attempt, restoring
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +71,63 @@ def test_what_goes_wrong_with_one_is_raised_when_the_others_have_come_to_rest(
     assert [type(one) for one in raised.value.exceptions] == [IntegrityError]
     rows = Payment.objects.exclude(id=before.id).order_by("subscription_id").values_list("status", "lease_until")
     assert list(rows) == [("success", None), ("pending", clock() + LEASE), ("success", None)]
+
+
+def test_a_call_that_never_ends_is_given_up_and_its_neighbours_do_not_wait(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """P3, P5: its outcome is unknown, when its own deadline has passed; what it was asked about is left as it is."""
+    slow, first, second = take_in(clock, "a", "b", "c")
+    Payment.objects.exclude(id=slow.id).update(customer="")
+    stripe.control.add_fault(kind="timeout", endpoint="payment_methods.retrieve", effect="before", seconds=5)
+
+    def when_the_others_are_paid() -> datetime:
+        paid = Payment.objects.filter(status="success").count() == 2
+        return clock() + CALL_DEADLINE if paid else clock()
+
+    began = time.monotonic()
+    ids = [slow.id, first.id, second.id]
+    assert charging.charge(payment_ids=ids, gateway=stripe_gateway, clock=when_the_others_are_paid) == 3
+    assert time.monotonic() - began < 5
+    slow.refresh_from_db()
+    assert (slow.status, slow.intent_id, slow.attempts.get().state) == ("pending", None, "unknown")
+    assert Transition.objects.filter(payment=slow).latest("id").why == "outcome unknown: deadline"
+
+
+def test_what_can_not_be_claimed_hands_back_its_tokens_and_its_connections(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """A fault of the database: raised, and nothing is held that others wait for."""
+    limits.connect_redis().flushdb()
+    [row] = take_in(clock, "a")
+    with restoring():
+        attempt(row, number=32_767, state="declined", ended_at=clock())  # the highest that there is room for
+    pace = Pace(live=True, patience=60)
+    began = time.monotonic()
+    with pytest.raises(ExceptionGroup, match="payments were interrupted") as raised:
+        charging.charge(payment_ids=[row.id], gateway=stripe_gateway, clock=clock, pace=pace)
+    assert [type(one) for one in raised.value.exceptions] == [DataError]
+    assert time.monotonic() - began < 30, "it waits for no more tokens"
+    assert connections.take(wanted=2 * CONNECTIONS, leave=0) == CONNECTIONS
+    connections.free(CONNECTIONS)
+    confirm = limits.Wish(calls=frozenset({Endpoint.CONFIRM}), priority=Priority.LIVE)
+    assert limits.take(wishes=[confirm]).places == (0,)
+
+
+def test_what_goes_wrong_frees_its_connection(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:
+    """Whether a payment is settled, left for want of time, or interrupted."""
+    limits.connect_redis().flushdb()
+    limits.give_back(calls=[*Endpoint] * 100)
+    ids = [row.id for row in take_in(clock, "a", "b")]
+    Payment.objects.filter(id=ids[0]).update(customer="")
+    claimed_at = [clock(), clock()]
+    clock.now += LEASE
+
+    def late() -> datetime:
+        return claimed_at.pop() if claimed_at else clock()
+
+    pace = Pace(live=True, patience=60)
+    assert charging.charge(payment_ids=ids, gateway=stripe_gateway, clock=late, pace=pace) == 2
+    assert stripe.control.requests() == []
+    assert connections.take(wanted=2 * CONNECTIONS, leave=0) == CONNECTIONS
+    connections.free(CONNECTIONS)
