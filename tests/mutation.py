@@ -41,7 +41,7 @@ CHARGING = {
     "due": "due look_up",
     "integrity": "settled_facts answers adopt_rows",
     "pause": "pause charging",
-    "retry": "retries replay_failed settled_facts close charging",
+    "retry": "retry_rows retries replay_failed settled_facts close charging",
     "run": "runs charging turns pause tracing",
     "settle": "settled_facts late_answers late_looks answers notify_pending processing settle_races charging retries",
     "steps": "steps charging tracing",
