@@ -15,13 +15,20 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import mutmut.__main__
+import mutmut.workers.isolation
 import pytest
+from _pytest.config import _prepareconfig
 from django.conf import settings
 from django.db import connections
+from mutmut.runners.harness import PytestRunner
 from mutmut.state import state
+from mutmut.utils.file_utils import change_cwd
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".data"
@@ -32,6 +39,9 @@ COPIED = ("billing_project", "bridge", "payments", "tests", "docs", "manage.py",
 # Beside the `mutants` folder in which mutmut's tests run: a line for each mutant that a test has found.
 FOUND = Path("../found.txt")
 
+# The lock of this process's databases.
+_held = -1
+
 UNIT, INTEGRATION = "tests/unit", "tests/integration"
 # Each file of `payments/charging`, and the tests that stand for it, of tests/integration but for the first of `turns`.
 CHARGING = {
@@ -40,12 +50,12 @@ CHARGING = {
     "close": "close settled_facts late_looks pause",
     "due": "due look_up",
     "integrity": "settled_facts answers adopt_rows",
-    "pause": "pause charging",
+    "pause": "pause_rows pause charging",
     "retry": "retry_rows retries replay_failed settled_facts close charging",
     "run": "runs charging turns pause tracing",
     "settle": "settled_facts late_answers late_looks answers notify_pending processing settle_races charging retries",
     "steps": "steps charging tracing",
-    "turns": "turns runs",
+    "turns": "turns runs due",
 }
 # Room, its files, and the tests that stand for it.
 ROOMS: dict[str, tuple[list[str], list[str]]] = {
@@ -62,6 +72,46 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
+class Runner(PytestRunner):
+    """Collects the tests of a room once: every mutant is a fork of that, and begins with its first test at once."""
+
+    session: pytest.Session | None = None
+
+    def warm_up(self) -> None:
+        """All that can be done before the fork."""
+        with change_cwd("mutants"):
+            # Captured in memory: a file would be shared with all the others.
+            config = _prepareconfig(["-x", "-q", "--capture=sys", *self._pytest_add_cli_args, *self._selection()])
+            session = pytest.Session.from_config(config)
+            config._do_configure()
+            config.hook.pytest_sessionstart(session=session)
+            config.hook.pytest_collection(session=session)
+        Runner.session = session
+        gc.freeze()  # so that nobody looks through all of it again
+
+    def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+        """In the fork: most mutants die of the first test or two, and only those that live meet them all."""
+        session = self.session
+        if session is None:
+            return super().run_tests(mutant_name=mutant_name, tests=tests)
+        seconds, wanted = state().duration_by_test, set(tests)
+        with change_cwd("mutants"), suppress(pytest.Session.Failed):
+            killers = Counter(test for mutant, test in _found() if _function(mutant) == _function(mutant_name or ""))
+            session.items = sorted(
+                (item for item in session.items if item.nodeid in wanted),
+                key=lambda item: (-killers[item.nodeid], seconds.get(item.nodeid, 0.0)),
+            )
+            session.config.hook.pytest_runtestloop(session=session)
+        return int(session.testsfailed > 0)
+
+    def _selection(self) -> list[str]:
+        return self._pytest_add_cli_args_test_selection
+
+
+def _function(mutant: str) -> str:
+    return mutant.partition("__mutmut_")[0]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """The first databases, of PostgreSQL and of Redis, that no other process has, for as long as this one lives."""
@@ -69,32 +119,31 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     from billing_project.celery import app
 
-    gc.freeze()  # what is loaded before the fork stays, so nobody needs to look through it after every test
-    number = _take_number()
-    connections["default"].settings_dict["TEST"]["NAME"] = f"mutation_{number}"
+    number, is_made = _take_number()
+    database: Any = connections["default"]
+    database.settings_dict["TEST"]["NAME"] = f"mutation_{number}"
+    if is_made:  # then there is nothing to migrate
+        database.creation.create_test_db = lambda **_: database.settings_dict.update(NAME=f"mutation_{number}")
     settings.REDIS_URL = os.environ["TEST_REDIS_URL"].removesuffix("/0") + f"/{number + 1}"
     app.conf.broker_url = settings.REDIS_URL
 
 
-def _take_number() -> int:
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """By its first test a process has made its database."""
+    if "django_db_setup" in getattr(item, "fixturenames", ()):
+        os.ftruncate(_held, 1)
+
+
+def _take_number() -> tuple[int, bool]:
+    global _held
     for number in range(MOST_CHILDREN):
-        held = os.open(Path(os.environ["TEST_DATA"], f"database-{number}"), os.O_CREAT | os.O_RDWR)
+        _held = os.open(Path(os.environ["TEST_DATA"], f"database-{number}"), os.O_CREAT | os.O_RDWR)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+            fcntl.flock(_held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
         except BlockingIOError:
             continue
-        return number
+        return number, os.fstat(_held).st_size > 0
     raise AssertionError("more processes than databases")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Most mutants die of the first test or two in this order; only those that live meet them all."""
-    function, is_mutant, _ = os.environ.get("MUTANT_UNDER_TEST", "").partition("__mutmut_")
-    if is_mutant:
-        seconds = state().duration_by_test
-        killers = Counter(test for mutant, test in _found() if mutant.startswith(function + "__mutmut_"))
-        items.sort(key=lambda item: (-killers[item.nodeid], seconds.get(item.nodeid, 0.0)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -133,7 +182,7 @@ def main(names: list[str]) -> int:
 def _mutate(name: str, environment: dict[str, str]) -> str:
     place = DATA / "mutation" / name
     _copy(name, place)
-    mutmut = [sys.executable, "-m", "mutmut"]
+    mutmut = [sys.executable, "-m", "tests.mutation", "--mutmut"]
     subprocess.run([*mutmut, "run", "--max-children", CHILDREN], cwd=place, env=environment, check=False)
     subprocess.run([*mutmut, "results"], cwd=place, check=False)
     subprocess.run([*mutmut, "export-cicd-stats"], cwd=place, check=False, stdout=subprocess.DEVNULL)
@@ -160,4 +209,9 @@ def _copy(name: str, place: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--mutmut"]:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+            del sys.modules[name]  # the tests of mutmut's own copy are meant from here on
+        mutmut.workers.isolation.PytestRunner = Runner  # type: ignore[attr-defined]
+        mutmut.__main__.cli(sys.argv[2:])
     sys.exit(main(sys.argv[1:]))
