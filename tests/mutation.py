@@ -128,9 +128,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     app.conf.broker_url = settings.REDIS_URL
 
 
-def pytest_runtest_call(item: pytest.Item) -> None:
-    """By its first test a process has made its database."""
-    if "django_db_setup" in getattr(item, "fixturenames", ()):
+def pytest_runtest_call() -> None:
+    """Whoever has come to a test has made its database."""
+    if str(connections["default"].settings_dict["NAME"]).startswith("mutation_"):
         os.ftruncate(_held, 1)
 
 
