@@ -1,9 +1,9 @@
 """Mutation testing: change the product in one place at a time, and see whether some test turns red.
 
 `python -m tests.mutation [room …]` copies the project into `.data/mutation`, starts PostgreSQL and Redis once, and
-runs mutmut there, room by room; what is done isn't done again until `make clean`. `charging` is all rooms whose names
-begin so. As a pytest plugin it gives every process databases that nobody else uses meanwhile, and lets a mutant meet
-those tests first that have found others of its function, and then the quickest.
+runs mutmut there, room by room; what is done isn't done again until `make clean`. Every mutant is a fork of a process
+that has collected the tests, has databases that nobody else uses meanwhile, and meets those tests first that have
+found others of its function, and then the quickest.
 """
 
 import fcntl
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,6 +23,7 @@ from typing import Any
 
 import mutmut.__main__
 import mutmut.workers.isolation
+import psycopg2
 import pytest
 from _pytest.config import _prepareconfig
 from django.conf import settings
@@ -30,20 +32,20 @@ from mutmut.runners.harness import PytestRunner
 from mutmut.state import state
 from mutmut.utils.file_utils import change_cwd
 
+from tests import placeholders
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".data"
 CHILDREN = os.environ.get("WORKERS", "2")
-MOST_CHILDREN = 15  # one less than Redis has databases
+DATABASES = 15
 COPIED = ("billing_project", "bridge", "payments", "tests", "docs", "manage.py", "pyproject.toml", "README.md")
 
 # Beside the `mutants` folder in which mutmut's tests run: a line for each mutant that a test has found.
 FOUND = Path("../found.txt")
 
-# The lock of this process's databases.
-_held = -1
+BEGAN_AT = time.time()
 
-UNIT, INTEGRATION = "tests/unit", "tests/integration"
-# Each file of `payments/charging`, and the tests that stand for it, of tests/integration but for the first of `turns`.
+# The tests that stand for each file of `payments/charging`: those of tests/integration, and of tests/unit.
 CHARGING = {
     "adoption": "adopt_rows adopt adopt_left",
     "claim": "claims charging retries",
@@ -55,20 +57,23 @@ CHARGING = {
     "run": "runs charging turns pause tracing",
     "settle": "settled_facts late_answers late_looks answers notify_pending processing settle_races charging retries",
     "steps": "steps charging tracing",
-    "turns": "turns runs due",
+    "turns": "unit/turns turns runs due",
 }
-# Room, its files, and the tests that stand for it.
+
+
+def _paths(names: str) -> list[str]:
+    return [
+        f"tests/{folder or 'integration'}/test_{name}.py"
+        for folder, _, name in (one.rpartition("/") for one in names.split())
+    ]
+
+
+# Room, its files, and the tests that stand for them.
 ROOMS: dict[str, tuple[list[str], list[str]]] = {
-    "money": (["payments/money.py"], [f"{UNIT}/test_money.py"]),
-    "declines": (["payments/declines.py"], [f"{UNIT}/test_declines.py"]),
-    "retry_policy": (["payments/retry_policy.py"], [f"{UNIT}/test_retry_policy.py"]),
-} | {
-    f"charging.{file}": (
-        [f"payments/charging/{file}.py"],
-        ([f"{UNIT}/test_turns.py"] if file == "turns" else [])
-        + [f"{INTEGRATION}/test_{name}.py" for name in tests.split()],
-    )
-    for file, tests in CHARGING.items()
+    "money": (["payments/money.py"], _paths("unit/money")),
+    "declines": (["payments/declines.py"], _paths("unit/declines")),
+    "retry_policy": (["payments/retry_policy.py"], _paths("unit/retry_policy")),
+    "charging": (["payments/charging/*"], _paths(" ".join(dict.fromkeys(" ".join(CHARGING.values()).split())))),
 }
 
 
@@ -92,13 +97,16 @@ class Runner(PytestRunner):
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         """In the fork: most mutants die of the first test or two, and only those that live meet them all."""
         session = self.session
+        if not os.environ["MUTANT_UNDER_TEST"] and Path("mutants/mutmut-stats.json").stat().st_mtime > BEGAN_AT:
+            return 0  # without a mutant all were green when it was written down, a moment ago, which of them calls what
         if session is None:
             return super().run_tests(mutant_name=mutant_name, tests=tests)
-        seconds, wanted = state().duration_by_test, set(tests)
+        seconds, file = state().duration_by_test, (mutant_name or "").rpartition(".")[0].rpartition(".")[2]
+        wanted, stand = set(tests), tuple(_paths(CHARGING.get(file, ""))) or ("tests/",)
         with change_cwd("mutants"), suppress(pytest.Session.Failed):
             killers = Counter(test for mutant, test in _found() if _function(mutant) == _function(mutant_name or ""))
             session.items = sorted(
-                (item for item in session.items if item.nodeid in wanted),
+                (item for item in session.items if item.nodeid in wanted and item.nodeid.startswith(stand)),
                 key=lambda item: (-killers[item.nodeid], seconds.get(item.nodeid, 0.0)),
             )
             session.config.hook.pytest_runtestloop(session=session)
@@ -119,31 +127,38 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     from billing_project.celery import app
 
-    number, is_made = _take_number()
+    number = _take_number()
     database: Any = connections["default"]
-    database.settings_dict["TEST"]["NAME"] = f"mutation_{number}"
-    if is_made:  # then there is nothing to migrate
-        database.creation.create_test_db = lambda **_: database.settings_dict.update(NAME=f"mutation_{number}")
+    # It is made already: there is nothing to migrate.
+    database.creation.create_test_db = lambda **_: database.settings_dict.update(NAME=f"mutation_{number}")
     settings.REDIS_URL = os.environ["TEST_REDIS_URL"].removesuffix("/0") + f"/{number + 1}"
     app.conf.broker_url = settings.REDIS_URL
 
 
-def pytest_runtest_call() -> None:
-    """Whoever has come to a test has made its database."""
-    if str(connections["default"].settings_dict["NAME"]).startswith("mutation_"):
-        os.ftruncate(_held, 1)
-
-
-def _take_number() -> tuple[int, bool]:
-    global _held
-    for number in range(MOST_CHILDREN):
-        _held = os.open(Path(os.environ["TEST_DATA"], f"database-{number}"), os.O_CREAT | os.O_RDWR)
+def _take_number() -> int:
+    for number in range(DATABASES):
+        held = os.open(Path(os.environ["TEST_DATA"], f"database-{number}"), os.O_CREAT | os.O_RDWR)
         try:
-            fcntl.flock(_held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
         except BlockingIOError:
             continue
-        return number, os.fstat(_held).st_size > 0
+        return number
     raise AssertionError("more processes than databases")
+
+
+def _make_databases(address: str) -> None:
+    """As many as Redis has beside the first: one migrated, and copies of it."""
+    connection = psycopg2.connect(address)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE mutation_0")
+        first = address.rpartition("/")[0] + "/mutation_0"
+        environment = os.environ | placeholders.PLACEHOLDERS | {"DATABASE_URL": first}
+        migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+        for number in range(1, DATABASES):
+            cursor.execute(f"CREATE DATABASE mutation_{number} TEMPLATE mutation_0")
+    connection.close()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -160,7 +175,7 @@ def _found() -> list[tuple[str, str]]:
 
 
 def main(names: list[str]) -> int:
-    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per room."""
+    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per file."""
     from billing_project.dev.services import Services
 
     DATA.mkdir(exist_ok=True)
@@ -173,8 +188,8 @@ def main(names: list[str]) -> int:
                 "TEST_REDIS_URL": services.redis_url,
                 "TEST_KAFKA_BROKER": "127.0.0.1:1",  # nobody is there, and none of these tests asks
             }
-            rooms = [room for name in names or ROOMS for room in ROOMS if f"{room}.".startswith(f"{name}.")]
-            figures = [_mutate(room, environment) for room in rooms]
+            _make_databases(services.database_url)
+            figures = [_mutate(room, environment) for room in names or ROOMS]
     print("\n".join(figures))
     return 0
 
@@ -185,10 +200,17 @@ def _mutate(name: str, environment: dict[str, str]) -> str:
     mutmut = [sys.executable, "-m", "tests.mutation", "--mutmut"]
     subprocess.run([*mutmut, "run", "--max-children", CHILDREN], cwd=place, env=environment, check=False)
     subprocess.run([*mutmut, "results"], cwd=place, check=False)
-    subprocess.run([*mutmut, "export-cicd-stats"], cwd=place, check=False, stdout=subprocess.DEVNULL)
-    found = json.loads((place / "mutants/mutmut-cicd-stats.json").read_text())
-    return f"{name}: {found['killed'] + found['timeout']} of {found['total']} killed, {found['survived']} lived, " + (
-        f"{found['no_tests']} met no test"
+    return "\n".join(_figures(place, meta) for meta in sorted(place.glob("mutants/payments/**/*.meta")))
+
+
+def _figures(place: Path, meta: Path) -> str:
+    """One line for one file, of the exit codes that mutmut keeps: 0 lived, 33 met no test, None is still to be done."""
+    codes = Counter(json.loads(meta.read_text())["exit_code_by_key"].values())
+    lived, untested, open_, total = codes[0], codes[33], codes[None], codes.total()
+    file = meta.relative_to(place / "mutants").with_suffix("")
+    killed = total - lived - untested - open_
+    return f"{file}: {killed} of {total} killed, {lived} lived, {untested} met no test" + (
+        f", {open_} to be done" if open_ else ""
     )
 
 
