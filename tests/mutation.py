@@ -14,11 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from random import random
 from typing import Any
 
 import mutmut.__main__
@@ -42,8 +42,6 @@ COPIED = ("billing_project", "bridge", "payments", "tests", "docs", "manage.py",
 
 # Beside the `mutants` folder in which mutmut's tests run: a line for each mutant that a test has found.
 FOUND = Path("../found.txt")
-
-BEGAN_AT = time.time()
 
 # The tests that stand for each file of `payments/charging`: those of tests/integration, and of tests/unit.
 CHARGING = {
@@ -95,25 +93,38 @@ class Runner(PytestRunner):
         gc.freeze()  # so that nobody looks through all of it again
 
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
-        """In the fork: most mutants die of the first test or two, and only those that live meet them all."""
-        session = self.session
-        if not os.environ["MUTANT_UNDER_TEST"] and Path("mutants/mutmut-stats.json").stat().st_mtime > BEGAN_AT:
-            return 0  # without a mutant all were green when it was written down, a moment ago, which of them calls what
-        if session is None:
-            return super().run_tests(mutant_name=mutant_name, tests=tests)
+        """In the fork. Most mutants die of the first test or two, and only those that live meet them all."""
+        if self.session is None:  # without a mutant; in the way of a mutant all the same
+            self.warm_up()
+            return _in_fork(lambda: self.run_tests(mutant_name=mutant_name, tests=tests))
         seconds, file = state().duration_by_test, (mutant_name or "").rpartition(".")[0].rpartition(".")[2]
         wanted, stand = set(tests), tuple(_paths(CHARGING.get(file, ""))) or ("tests/",)
+        session = self.session
+        output = sys.stdout, sys.stderr  # if these were let go while a test runs, that would be the test's fault
         with change_cwd("mutants"), suppress(pytest.Session.Failed):
             killers = Counter(test for mutant, test in _found() if _function(mutant) == _function(mutant_name or ""))
             session.items = sorted(
-                (item for item in session.items if item.nodeid in wanted and item.nodeid.startswith(stand)),
+                (
+                    item
+                    for item in session.items
+                    if not wanted or (item.nodeid in wanted and item.nodeid.startswith(stand))
+                ),
                 key=lambda item: (-killers[item.nodeid], seconds.get(item.nodeid, 0.0)),
             )
             session.config.hook.pytest_runtestloop(session=session)
+        del output
         return int(session.testsfailed > 0)
 
     def _selection(self) -> list[str]:
         return self._pytest_add_cli_args_test_selection
+
+
+def _in_fork(run: Callable[[], int]) -> int:
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as it lives
+    os._exit(run())
 
 
 def _function(mutant: str) -> str:
@@ -166,12 +177,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     mutant = os.environ.get("MUTANT_UNDER_TEST", "")
     if report.failed and "__mutmut_" in mutant:
         with FOUND.open("a") as found:
-            found.write(f"{mutant} {report.nodeid}\n")
+            found.write(f"{mutant} {report.nodeid} {report.when}\n")
 
 
 def _found() -> list[tuple[str, str]]:
     lines = FOUND.read_text().splitlines() if FOUND.exists() else []
-    return [(mutant, test) for mutant, _, test in (line.partition(" ") for line in lines)]
+    return [(mutant, test.rpartition(" ")[0]) for mutant, _, test in (line.partition(" ") for line in lines)]
 
 
 def main(names: list[str]) -> int:
@@ -234,6 +245,8 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--mutmut"]:
         for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
             del sys.modules[name]  # the tests of mutmut's own copy are meant from here on
+        # In any order: whatever has been done by the time that it is stopped is a fair sample.
+        mutmut.__main__.estimated_worst_case_time = lambda mutant_name: random()
         mutmut.workers.isolation.PytestRunner = Runner  # type: ignore[attr-defined]
         mutmut.__main__.cli(sys.argv[2:])
     sys.exit(main(sys.argv[1:]))
