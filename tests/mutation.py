@@ -1,79 +1,206 @@
 """Mutation testing: change the product in one place at a time, and see whether some test turns red.
 
 `python -m tests.mutation [room …]` copies the project into `.data/mutation`, starts PostgreSQL and Redis once, and
-runs mutmut there, room by room; what is done isn't done again until `make clean`. As a pytest plugin it gives every
-process a database that is made once and used again.
+runs mutmut there, room by room; what is done isn't done again until `make clean`. Every mutant is a fork of a process
+that has collected the tests, has databases that nobody else uses meanwhile, and meets those tests first that have
+found others of its function, and then the quickest.
 """
 
 import fcntl
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from random import random
 from typing import Any
 
+import mutmut.__main__
+import mutmut.workers.isolation
+import psycopg2
 import pytest
+from _pytest.config import _prepareconfig
+from django.conf import settings
+from django.db import connections
+from mutmut.runners.harness import PytestRunner
+from mutmut.state import state
+from mutmut.utils.file_utils import change_cwd
+
+from tests import placeholders
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".data"
 CHILDREN = os.environ.get("WORKERS", "2")
-MOST_CHILDREN = 16
+DATABASES = 15
 COPIED = ("billing_project", "bridge", "payments", "tests", "docs", "manage.py", "pyproject.toml", "README.md")
 
-UNIT = "tests/unit"
-CHARGING = [
-    f"tests/integration/test_{name}.py"
-    for name in (
-        *("charging", "close", "late_looks", "notify_pending", "pause", "processing", "replay_failed", "retries"),
-        *("settle_races", "settled_facts", "turns", "due", "look_up", "adopt", "adopt_left", "late_answers", "answers"),
-    )
-]
-# Room, its files, and the tests that stand for it: the quickest of those that a mutant meets go first.
-ROOMS: dict[str, tuple[list[str], list[str]]] = {
-    "money": (["payments/money.py"], [f"{UNIT}/test_money.py"]),
-    "declines": (["payments/declines.py"], [f"{UNIT}/test_declines.py"]),
-    "retry_policy": (["payments/retry_policy.py"], [f"{UNIT}/test_retry_policy.py"]),
-    "charging": (["payments/charging/*"], CHARGING),
+# Beside the `mutants` folder in which mutmut's tests run: a line for each mutant that a test has found.
+FOUND = Path("../found.txt")
+
+# The tests that stand for each file of `payments/charging`: those of tests/integration, and of tests/unit.
+CHARGING = {
+    "adoption": "adopt_rows adopt adopt_left",
+    "claim": "claims charging retries",
+    "close": "close settled_facts late_looks pause",
+    "due": "due look_up",
+    "integrity": "settled_facts answers adopt_rows",
+    "pause": "pause_rows pause charging",
+    "retry": "retry_rows retries replay_failed settled_facts close charging",
+    "run": "runs charging turns pause tracing",
+    "settle": "settled_facts late_answers late_looks answers notify_pending processing settle_races charging retries",
+    "steps": "steps charging tracing",
+    "turns": "unit/turns turns runs due",
 }
 
 
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
-    """The first database that no other process has, for as long as this one lives."""
-    from django.db import connections
+def _paths(names: str) -> list[str]:
+    return [
+        f"tests/{folder or 'integration'}/test_{name}.py"
+        for folder, _, name in (one.rpartition("/") for one in names.split())
+    ]
 
-    for number in range(MOST_CHILDREN):
-        with Path(os.environ["TEST_DATA"], f"database-{number}").open("w") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            test: dict[str, Any] = connections["default"].settings_dict["TEST"]
-            test["NAME"] = f"mutation_{number}"
-            yield
-            return
+
+# Room, its files, and the tests that stand for them.
+ROOMS: dict[str, tuple[list[str], list[str]]] = {
+    "money": (["payments/money.py"], _paths("unit/money")),
+    "declines": (["payments/declines.py"], _paths("unit/declines")),
+    "retry_policy": (["payments/retry_policy.py"], _paths("unit/retry_policy")),
+    "charging": (["payments/charging/*"], _paths(" ".join(dict.fromkeys(" ".join(CHARGING.values()).split())))),
+}
+
+
+class Runner(PytestRunner):
+    """Collects the tests of a room once: every mutant is a fork of that, and begins with its first test at once."""
+
+    session: pytest.Session | None = None
+
+    def warm_up(self) -> None:
+        """All that can be done before the fork."""
+        with change_cwd("mutants"):
+            # Captured in memory: a file would be shared with all the others.
+            config = _prepareconfig(["-x", "-q", "--capture=sys", *self._pytest_add_cli_args, *self._selection()])
+            session = pytest.Session.from_config(config)
+            config._do_configure()
+            config.hook.pytest_sessionstart(session=session)
+            config.hook.pytest_collection(session=session)
+        Runner.session = session
+        gc.freeze()  # so that nobody looks through all of it again
+
+    def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+        """In the fork. Most mutants die of the first test or two, and only those that live meet them all."""
+        if self.session is None:  # without a mutant; in the way of a mutant all the same
+            self.warm_up()
+            return _in_fork(lambda: self.run_tests(mutant_name=mutant_name, tests=tests))
+        seconds, file = state().duration_by_test, (mutant_name or "").rpartition(".")[0].rpartition(".")[2]
+        wanted, stand = set(tests), tuple(_paths(CHARGING.get(file, ""))) or ("tests/",)
+        session = self.session
+        output = sys.stdout, sys.stderr  # if these were let go while a test runs, that would be the test's fault
+        with change_cwd("mutants"), suppress(pytest.Session.Failed):
+            killers = Counter(test for mutant, test in _found() if _function(mutant) == _function(mutant_name or ""))
+            session.items = sorted(
+                (
+                    item
+                    for item in session.items
+                    if not wanted or (item.nodeid in wanted and item.nodeid.startswith(stand))
+                ),
+                key=lambda item: (-killers[item.nodeid], seconds.get(item.nodeid, 0.0)),
+            )
+            session.config.hook.pytest_runtestloop(session=session)
+        del output
+        return int(session.testsfailed > 0)
+
+    def _selection(self) -> list[str]:
+        return self._pytest_add_cli_args_test_selection
+
+
+def _in_fork(run: Callable[[], int]) -> int:
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as it lives
+    os._exit(run())
+
+
+def _function(mutant: str) -> str:
+    return mutant.partition("__mutmut_")[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """The first databases, of PostgreSQL and of Redis, that no other process has, for as long as this one lives."""
+    if session.config.option.collectonly:
+        return
+    from billing_project.celery import app
+
+    number = _take_number()
+    database: Any = connections["default"]
+    # It is made already: there is nothing to migrate.
+    database.creation.create_test_db = lambda **_: database.settings_dict.update(NAME=f"mutation_{number}")
+    settings.REDIS_URL = os.environ["TEST_REDIS_URL"].removesuffix("/0") + f"/{number + 1}"
+    app.conf.broker_url = settings.REDIS_URL
+
+
+def _take_number() -> int:
+    for number in range(DATABASES):
+        held = os.open(Path(os.environ["TEST_DATA"], f"database-{number}"), os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+        except BlockingIOError:
+            continue
+        return number
     raise AssertionError("more processes than databases")
 
 
+def _make_databases(address: str) -> None:
+    """As many as Redis has beside the first: one migrated, and copies of it."""
+    connection = psycopg2.connect(address)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE mutation_0")
+        first = address.rpartition("/")[0] + "/mutation_0"
+        environment = os.environ | placeholders.PLACEHOLDERS | {"DATABASE_URL": first}
+        migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+        for number in range(1, DATABASES):
+            cursor.execute(f"CREATE DATABASE mutation_{number} TEMPLATE mutation_0")
+    connection.close()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep which test has found which mutant."""
+    mutant = os.environ.get("MUTANT_UNDER_TEST", "")
+    if report.failed and "__mutmut_" in mutant:
+        with FOUND.open("a") as found:
+            found.write(f"{mutant} {report.nodeid} {report.when}\n")
+
+
+def _found() -> list[tuple[str, str]]:
+    lines = FOUND.read_text().splitlines() if FOUND.exists() else []
+    return [(mutant, test.rpartition(" ")[0]) for mutant, _, test in (line.partition(" ") for line in lines)]
+
+
 def main(names: list[str]) -> int:
-    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per room."""
+    """Mutate these rooms, or all. Prints every mutant that lived, and a line of figures per file."""
     from billing_project.dev.services import Services
 
     DATA.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mutation-", dir=DATA) as folder:
-        wanted: Any = frozenset({"postgres", "redis"})
-        with Services(data=Path(folder), cache=DATA / "cache", want=wanted, durable=False) as services:
+        want: Any = frozenset({"postgres", "redis"})
+        with Services(data=Path(folder), cache=DATA / "cache", want=want, durable=False) as services:
             environment = os.environ | {
                 "TEST_DATA": folder,
                 "TEST_DATABASE_URL": services.database_url,
                 "TEST_REDIS_URL": services.redis_url,
                 "TEST_KAFKA_BROKER": "127.0.0.1:1",  # nobody is there, and none of these tests asks
             }
-            figures = [_mutate(name, environment) for name in names or ROOMS]
+            _make_databases(services.database_url)
+            figures = [_mutate(room, environment) for room in names or ROOMS]
     print("\n".join(figures))
     return 0
 
@@ -81,13 +208,20 @@ def main(names: list[str]) -> int:
 def _mutate(name: str, environment: dict[str, str]) -> str:
     place = DATA / "mutation" / name
     _copy(name, place)
-    mutmut = [sys.executable, "-m", "mutmut"]
+    mutmut = [sys.executable, "-m", "tests.mutation", "--mutmut"]
     subprocess.run([*mutmut, "run", "--max-children", CHILDREN], cwd=place, env=environment, check=False)
     subprocess.run([*mutmut, "results"], cwd=place, check=False)
-    subprocess.run([*mutmut, "export-cicd-stats"], cwd=place, check=False, stdout=subprocess.DEVNULL)
-    found = json.loads((place / "mutants/mutmut-cicd-stats.json").read_text())
-    return f"{name}: {found['killed'] + found['timeout']} of {found['total']} killed, {found['survived']} lived, " + (
-        f"{found['no_tests']} met no test"
+    return "\n".join(_figures(place, meta) for meta in sorted(place.glob("mutants/payments/**/*.meta")))
+
+
+def _figures(place: Path, meta: Path) -> str:
+    """One line for one file, of the exit codes that mutmut keeps: 0 lived, 33 met no test, None is still to be done."""
+    codes = Counter(json.loads(meta.read_text())["exit_code_by_key"].values())
+    lived, untested, open_, total = codes[0], codes[33], codes[None], codes.total()
+    file = meta.relative_to(place / "mutants").with_suffix("")
+    killed = total - lived - untested - open_
+    return f"{file}: {killed} of {total} killed, {lived} lived, {untested} met no test" + (
+        f", {open_} to be done" if open_ else ""
     )
 
 
@@ -108,4 +242,11 @@ def _copy(name: str, place: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--mutmut"]:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+            del sys.modules[name]  # the tests of mutmut's own copy are meant from here on
+        # In any order: whatever has been done by the time that it is stopped is a fair sample.
+        mutmut.__main__.estimated_worst_case_time = lambda mutant_name: random()
+        mutmut.workers.isolation.PytestRunner = Runner  # type: ignore[attr-defined]
+        mutmut.__main__.cli(sys.argv[2:])
     sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,195 @@
+"""After a restore, row by row: what adoption writes, and what it leaves as it is."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from payments import charging
+from payments.answers import Declined, Intent, ListedIntent, Seen
+from payments.charging import NotAdopted
+from payments.models import Attempt, Payment, Transition
+from tests.integration.ledger_rows import FAILED, NOW, PAID, attempt, payment, restoring
+
+pytestmark = pytest.mark.django_db
+SECOND = timedelta(seconds=1)
+LOST = Declined(code="card_declined", decline_code="lost_card", charge="ch_9")
+BOUND: dict[str, Any] = {"intent_id": "pi_1", "livemode": False, "account_id": "acct_1"}
+
+
+def listed(status: str, *, refusal: Declined | None = None, method: str = "", **changes: Any) -> ListedIntent:
+    """The PaymentIntent of the only payment there is, as Stripe lists it."""
+    intent = Intent(
+        id="pi_1", status=status, amount=10_000, currency="KZT", livemode=False, payment=str(Payment.objects.get().id),
+        charge="", created_at=NOW,
+    )  # fmt: skip
+    seen = Seen(intent=replace(intent, **changes), refusal=refusal)
+    return ListedIntent(seen=seen, subscription="sub_1", customer="cus_1", declined_method=method)
+
+
+def adopt(found: ListedIntent) -> NotAdopted | None:
+    """Into the only payment there is."""
+    return charging.adopt(payment_id=Payment.objects.get().id, found=found, account="acct_1", now=NOW)
+
+
+def before(of: Payment, **fields: Any) -> Attempt:
+    """An attempt in whatever state it has come to."""
+    with restoring():
+        return attempt(of, **fields)
+
+
+def history() -> list[tuple[Any, ...]]:
+    """What the payment's history says, oldest first."""
+    rows = Transition.objects.order_by("id").values_list(
+        "attempt__number", "from_status", "to_status", "attempt_state", "who", "why", "at"
+    )
+    return list(rows)
+
+
+BOUND_AGAIN = (
+    None, "pending", "pending", "", "adoption", "bound again to the PaymentIntent that was made for it", NOW,
+)  # fmt: skip
+
+
+def test_an_attempt_stands_in_the_place_of_the_one_that_was_forgotten() -> None:
+    """With the method that Stripe was asked to charge, and with the answer that Stripe gave to it."""
+    row = payment(asked_by="staff: ann")
+    before(row, state="declined", ended_at=NOW - SECOND)
+    assert adopt(listed("requires_payment_method", refusal=LOST, method="pm_9")) is None
+    made = Attempt.objects.latest("number")
+    assert (made.number, made.asked_by, made.payment_method) == (2, "staff: ann", "pm_9")
+    assert made.request == {"payment_method": "pm_9", "off_session": True}
+    assert made.idempotency_key.startswith("confirm-")
+    assert (made.key_made_at, made.sent_at, made.created_at) == (NOW, NOW, NOW)
+    assert (made.state, made.charge_id, made.decline_code) == ("declined", "ch_9", "lost_card")
+    assert history() == [
+        BOUND_AGAIN,
+        (2, "pending", "pending", "sending", "adoption", "in the place of an attempt that was forgotten", NOW),
+        (2, "pending", "failed", "declined", "adoption", "declined: lost_card", NOW),
+    ]
+    assert Transition.objects.order_by("id")[0].evidence == {"intent": "pi_1"}
+    row.refresh_from_db()
+    assert (row.intent_id, row.intent_customer, row.account_id, row.livemode) == ("pi_1", "cus_1", "acct_1", False)
+
+
+def test_the_first_attempt_is_number_one_with_the_payments_own_method() -> None:
+    """Where Stripe names no method: it has charged the one that came with the event."""
+    payment()
+    assert adopt(listed("succeeded")) is None
+    made = Attempt.objects.get()
+    assert (made.number, made.payment_method, made.state) == (1, "pm_1", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("of_payment", "of_attempt"),
+    [
+        ({}, {"state": "sending"}),
+        (BOUND, {"state": "unknown"}),
+        (FAILED, {"state": "rejected", "ended_at": NOW}),
+    ],
+)
+def test_the_answer_is_about_an_attempt_that_is_under_way_or_has_failed(
+    of_payment: dict[str, Any], of_attempt: dict[str, Any]
+) -> None:
+    """No other is made up."""
+    with restoring():
+        row = payment(**of_payment)
+    tried = before(row, **of_attempt)
+    assert adopt(listed("succeeded")) is None
+    row.refresh_from_db()
+    assert row.status == "success"
+    assert Attempt.objects.get() == tried
+
+
+@pytest.mark.parametrize(
+    ("of_payment", "changes", "refused"),
+    [
+        ({"intent_id": "pi_2"}, {}, NotAdopted(text="it is bound to pi_2")),
+        (FAILED | {"closed_at": NOW}, {}, NotAdopted(text="it is closed")),
+        ({"lease_until": NOW + SECOND}, {}, NotAdopted(text="a worker is at work on it", passes=True)),
+        ({}, {"amount": 999}, NotAdopted(text="amount is 999, not 10000")),
+        (BOUND, {"livemode": True}, NotAdopted(text="livemode is True, not False")),
+    ],
+)
+def test_what_does_not_belong_together_is_left_apart(
+    of_payment: dict[str, Any], changes: dict[str, Any], refused: NotAdopted
+) -> None:
+    """Binding can't be undone: nothing is written."""
+    with restoring():
+        row = payment(**of_payment)
+    rows = Payment.objects.values().get()
+    assert adopt(listed("succeeded", **changes)) == refused
+    assert Payment.objects.values().get() == rows
+    assert (row.attempts.count(), history()) == (0, [])
+
+
+def test_a_lease_that_has_run_out_holds_nothing() -> None:
+    """Its worker is gone."""
+    payment(lease_until=NOW)
+    assert adopt(listed("succeeded")) is None
+    assert Payment.objects.get().status == "success"
+
+
+@pytest.mark.parametrize("status", ["requires_payment_method", "requires_confirmation"])
+@pytest.mark.parametrize("refusal", [None, LOST])
+def test_a_failure_is_not_told_again(status: str, refusal: Declined | None) -> None:
+    """It is bound, and stays as it was told."""
+    with restoring():
+        before(payment(**FAILED), state="declined", ended_at=NOW)
+    assert adopt(listed(status, refusal=refusal)) is None
+    row = Payment.objects.get()
+    assert (row.status, row.intent_id, row.attempts.count()) == ("failed", "pi_1", 1)
+    assert [step[5] for step in history()] == [BOUND_AGAIN[5]]
+
+
+def test_what_was_never_confirmed_is_bound_and_waits_for_its_turn() -> None:
+    """Nothing is settled: nothing was tried."""
+    payment()
+    assert adopt(listed("requires_confirmation")) is None
+    row = Payment.objects.get()
+    assert (row.status, row.intent_id, row.attempts.count(), history()) == ("pending", "pi_1", 0, [BOUND_AGAIN])
+
+
+def test_what_is_paid_stays_as_it_is() -> None:
+    """A repeat does no harm."""
+    with restoring():
+        payment(**PAID)
+    rows = Payment.objects.values().get()
+    assert adopt(listed("succeeded")) is None
+    assert Payment.objects.values().get() == rows
+    assert history() == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "is_known"),
+    [
+        ({"charge_id": "ch_9"}, LOST, True),
+        ({"charge_id": "ch_8", "code": "card_declined", "decline_code": "lost_card"}, LOST, False),
+        ({"code": "card_declined", "decline_code": "lost_card"}, replace(LOST, charge=""), True),
+        ({"code": "card_declined", "decline_code": "stolen_card"}, replace(LOST, charge=""), False),
+        ({"code": "expired_card", "decline_code": "lost_card"}, replace(LOST, charge=""), False),
+        ({"charge_id": "ch_9", "state": "action_required"}, LOST, True),
+        ({"charge_id": "ch_9", "state": "rejected"}, LOST, False),
+    ],
+)
+def test_a_decline_that_is_known_here_is_not_settled_again(
+    ours: dict[str, Any], theirs: Declined, is_known: bool
+) -> None:
+    """By its charge; without one, by its codes. A replay that was asked for since is tried, then."""
+    before(payment(**BOUND), **{"state": "declined", "ended_at": NOW} | ours)
+    assert adopt(listed("requires_payment_method", refusal=theirs)) is None
+    row = Payment.objects.get()
+    assert (row.status, row.attempts.count()) == (("pending", 1) if is_known else ("failed", 2))
+
+
+@pytest.mark.parametrize(
+    ("declined", "status", "method"), [("pm_2", "failed", "pm_2"), ("pm_1", "pending", "pm_2"), ("", "pending", "pm_2")]
+)
+def test_a_method_that_is_kept_for_later_is_tried_unless_it_was(declined: str, status: str, method: str) -> None:
+    """With its own customer; and once used, it isn't kept any more."""
+    payment(customer="cus_1", next_payment_method="pm_2", next_customer="cus_2")
+    assert adopt(listed("requires_payment_method", refusal=LOST, method=declined)) is None
+    row = Payment.objects.get()
+    assert (row.status, row.payment_method, row.customer) == (status, method, "cus_2")
+    assert (row.next_payment_method, row.next_customer) == ("", None)
