@@ -121,6 +121,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "STYLES": [static_lazy("payments/desk.css")],
+    "SCRIPTS": [static_lazy("payments/desk.js")],
     # Unfold's own is too dark to be read on its dark background (WCAG asks for 4.5:1).
     "COLORS": {"primary": {"500": "oklch(68% .22 305)"}},
 }

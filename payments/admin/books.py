@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from payments.admin.read_only import ReadOnly
@@ -15,13 +16,13 @@ class BreakAdmin(ReadOnly, ModelAdmin):
     list_display = ("kind", "intent_id", "payment", "reason", "found_at", "seen_at", "closed_at")
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
     search_fields = ("=intent_id", "=charge_id")
-    search_help_text = "PaymentIntent or charge, pi_… or ch_… – whole, not a part"
+    search_help_text = _("PaymentIntent or charge, pi_… or ch_… – whole, not a part")
     ordering = (F("closed_at").desc(nulls_first=True), "found_at")
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("id", "kind", "reason", "payment", "intent_id", "charge_id", "details")}),
-        ("Times (UTC)", {"fields": ("found_at", "seen_at", "closed_at")}),
-        ("Settled", {"fields": ("closed_by", "closed_why")}),
+        (_("Times (UTC)"), {"fields": ("found_at", "seen_at", "closed_at")}),
+        (_("Settled"), {"fields": ("closed_by", "closed_why")}),
     )
 
 

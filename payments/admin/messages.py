@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -20,24 +21,24 @@ class InboxMessageAdmin(ReadOnly, ModelAdmin):
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("verdict", "reason", "subscription_id", "payment", "event_id")}),
-        ("Dealt with", {"fields": ("handled_at", "handled_by", "handled_why", "replays", "correction")}),
-        ("Record", {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
+        (_("Dealt with"), {"fields": ("handled_at", "handled_by", "handled_why", "replays", "correction")}),
+        (_("Record"), {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
     )
     list_select_related = False
 
-    @display(description="content")
+    @display(description=_("content"))
     def content(self, record: InboxMessage) -> str:
         """The value as text."""
         return _as_text(record.value)
 
-    @display(description="judged again as")
+    @display(description=_("judged again as"))
     def correction(self, record: InboxMessage) -> str:
         """What somebody put in place of the value."""
         return _as_text(record.corrected) if record.corrected is not None else "-"
 
 
 def _as_text(value: bytes | memoryview | None) -> str:
-    text = bytes(value).decode("utf-8", "replace") if value is not None else "(empty)"
+    text = bytes(value).decode("utf-8", "replace") if value is not None else _("(empty)")
     return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
 
 
@@ -60,11 +61,11 @@ class WebhookAdmin(ReadOnly, ModelAdmin):
     list_display = ("type", "verdict", "object_id", "intent_id", "livemode", "received_at")
     list_filter = ("verdict",)
     search_fields = ("=event_id", "=intent_id")
-    search_help_text = "Event or PaymentIntent, evt_… or pi_… – whole, not a part"
+    search_help_text = _("Event or PaymentIntent, evt_… or pi_… – whole, not a part")
     ordering = ("-id",)
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("type", "event_id", "verdict", "payment")}),
         ("Stripe", {"fields": ("object_id", "intent_id", "account_id", "livemode", "facts")}),
-        ("Times (UTC)", {"fields": ("received_at", "handled_at")}),
+        (_("Times (UTC)"), {"fields": ("received_at", "handled_at")}),
     )

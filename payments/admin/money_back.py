@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -17,17 +18,17 @@ class RefundAdmin(ReadOnly, ModelAdmin):
     list_display = ("payment", "amount_for_people", "state", "asked_by", "reason", "attention", "created_at")
     list_filter = ("state", ("attention", admin.EmptyFieldListFilter))
     search_fields = ("=refund_id", "=payment__intent_id", "=payment__subscription__id")
-    search_help_text = "Refund, PaymentIntent or subscription, re_… or pi_… – whole, not a part"
+    search_help_text = _("Refund, PaymentIntent or subscription, re_… or pi_… – whole, not a part")
     ordering = ("-created_at",)
     list_select_related = ("payment",)
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("id", "payment", "amount_for_people", "state", "asked_by", "reason", "attention")}),
         ("Stripe", {"fields": ("refund_id", "code", "request_id")}),
-        ("Times (UTC)", {"fields": ("created_at", "ended_at", "due_at", "lease_until")}),
+        (_("Times (UTC)"), {"fields": ("created_at", "ended_at", "due_at", "lease_until")}),
     )
 
-    @display(description="amount", ordering="amount")
+    @display(description=_("amount"), ordering="amount")
     def amount_for_people(self, refund: Refund) -> str:
         """In the currency's own form."""
         return money.for_people(refund.amount, currency=refund.payment.currency)
@@ -40,16 +41,16 @@ class DisputeAdmin(ReadOnly, ModelAdmin):
     list_display = ("dispute_id", "payment", "amount_for_people", "reason", "status", "respond_by", "ended_at")
     list_filter = (("ended_at", admin.EmptyFieldListFilter), "status")
     search_fields = ("=dispute_id", "=charge_id", "=payment__intent_id", "=payment__subscription__id")
-    search_help_text = "Dispute, charge, PaymentIntent or subscription – whole, not a part"
+    search_help_text = _("Dispute, charge, PaymentIntent or subscription – whole, not a part")
     ordering = (F("ended_at").desc(nulls_first=True), F("respond_by").asc(nulls_last=True))
     list_select_related = ("payment",)
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("dispute_id", "payment", "charge_id", "amount_for_people", "reason", "status")}),
-        ("Times (UTC)", {"fields": ("opened_at", "respond_by", "seen_at", "ended_at")}),
+        (_("Times (UTC)"), {"fields": ("opened_at", "respond_by", "seen_at", "ended_at")}),
     )
 
-    @display(description="amount", ordering="amount")
+    @display(description=_("amount"), ordering="amount")
     def amount_for_people(self, dispute: Dispute) -> str:
         """In the currency's own form."""
         return money.for_people(dispute.amount, currency=dispute.currency)
