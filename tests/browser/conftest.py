@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from billing_project.dev.demo.run import PAST
 from billing_project.dev.services import Redis
 from billing_project.dev.simulator import Simulator
 
@@ -27,10 +28,13 @@ from tests.e2e.deployment import ROOT, Deployment  # noqa: E402
 LEFT = ROOT / ".data" / "browser"
 LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+# A journey through many pages takes longer than other tests.
+TEST_WITHIN = 300
 # Long enough for a slow machine, short enough that a journey that is stuck fails within the test's own time.
 PATIENCE_MS = 20_000
 
 Open = Callable[..., Page]
+_FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +49,13 @@ def browser() -> Iterator[Browser]:
             pytest.exit(str(none), returncode=1)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def _simulator() -> Iterator[Simulator]:
+    """Its clock begins a week ago, as the demo's does, so that a test may live through that week."""
+    with Simulator(seed=1, behind=PAST.total_seconds()) as simulator:
+        yield simulator
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +102,7 @@ def open_window(browser: Browser, site: Site, request: pytest.FixtureRequest) ->
         return page
 
     yield open_one
-    failed = getattr(request.node, "has_failed", False)
+    failed = request.node.stash.get(_FAILED, False)
     for number, page in enumerate(opened, start=1):
         if failed:
             _keep(page, folder=LEFT / re.sub(r"\W+", "-", request.node.name), number=number)
@@ -118,12 +129,19 @@ def staff(site: Site, page: Page) -> User:
     return user
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give journeys their time."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_WITHIN))
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the fixtures know how the test went."""
     report = yield
     if report.when == "call":
-        item.has_failed = report.failed
+        item.stash[_FAILED] = report.failed
     return report
 
 
