@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 export PYTHONWARNINGS ?= default
 
-.PHONY: help install run dev test test-unit test-e2e proof storm memory soak mutation coverage lint format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages proof storm memory soak mutation coverage lint format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ run: $(STAMP)  ## the whole system on this machine, with events; ARGS=--exit end
 dev: $(STAMP)  ## like run, and processes start anew when code changes
 	@$(BIN)/python manage.py demo --reload $(ARGS)
 
-test: $(STAMP)  ## all tests, on real services
+test: $(STAMP)  ## all tests but those that need a browser, on real services
 	@$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-unit: $(STAMP)  ## the tests that need no services: seconds
@@ -38,6 +38,15 @@ test-unit: $(STAMP)  ## the tests that need no services: seconds
 
 test-e2e: $(STAMP)  ## the tests that start the processes
 	@$(PYTEST) tests/e2e $(ARGS)
+
+test-browser: $(STAMP)  ## the support desk in a Chromium: the system's, CHROMIUM=path, or Playwright's own
+	@$(PYTEST) tests/browser $(ARGS)
+
+screenshots: $(STAMP)  ## docs/images, from the demo's data, by the browser tests
+	@SCREENSHOTS=docs/images $(PYTEST) tests/browser/test_screenshots.py $(ARGS)
+
+messages: $(STAMP)  ## texts for people into the catalogs of each language, and compiled; says what to translate
+	@$(BIN)/python -m billing_project.dev.messages
 
 proof: $(STAMP)  ## every crash point and 2,000 random histories, audited against the ledger: minutes
 	@PROOF_SIZE=full HYPOTHESIS_PROFILE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)

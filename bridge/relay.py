@@ -27,6 +27,12 @@ STANDBY_PAUSE = 0.5
 DEAD_LETTER_PREFIX = "kafka_dlt-"
 INT32 = ("original-partition",)
 
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
 
 def session(stop: Stop, *, each_round: Callable[[], None] = lambda: None) -> None:
     """Wait to be the active relay, then relay until told to stop. Raises `KafkaAway`, `KafkaRefuses`.
@@ -63,39 +69,39 @@ def session(stop: Stop, *, each_round: Callable[[], None] = lambda: None) -> Non
         outbox.release_relay_lock()
 
 
-def run_once(*, sink: Sink) -> int:
+def run_once(*, sink: Sink, clock: Clock = _now) -> int:
     """Publish the oldest rows that wait. Returns how many there were."""
     rows = outbox.waiting(limit=BATCH)
     for row in rows:
         if _topic(row) is None:
-            _set_aside(row, "KAFKA_TOPIC_REFUNDS is not set any more: there is no topic for it")
+            _set_aside(row, "KAFKA_TOPIC_REFUNDS is not set any more: there is no topic for it", clock)
     publishable = [row for row in rows if _topic(row)]
     if publishable:
-        _publish(sink, publishable)
+        _publish(sink, publishable, clock)
     return len(rows)
 
 
-def _publish(sink: Sink, rows: Sequence[outbox.Waiting]) -> None:
+def _publish(sink: Sink, rows: Sequence[outbox.Waiting], clock: Clock) -> None:
     """Publish and mark; a row that Kafka will never take is found by halving and set aside."""
     try:
         with tracing.span("publish", follows=[str(row.headers.get("traceparent", "")) for row in rows]):
             sink.publish([_outgoing(row) for row in rows])
     except Unpublishable as refused:
         if len(rows) == 1:
-            _set_aside(rows[0], str(refused))
+            _set_aside(rows[0], str(refused), clock)
             return
         middle = len(rows) // 2
-        _publish(sink, rows[:middle])
-        _publish(sink, rows[middle:])
+        _publish(sink, rows[:middle], clock)
+        _publish(sink, rows[middle:], clock)
         return
-    outbox.mark_published(ids=[row.id for row in rows], now=datetime.now(UTC))
+    outbox.mark_published(ids=[row.id for row in rows], now=clock())
     metrics.PUBLISHED.inc(len(rows))
     log.info("published", count=len(rows), outbox=rows[-1].id)
 
 
-def _set_aside(row: outbox.Waiting, why: str) -> None:
+def _set_aside(row: outbox.Waiting, why: str, clock: Clock) -> None:
     log.error("record refused by kafka, set aside", outbox=row.id, why=why)
-    outbox.set_aside(outbox_id=row.id, error=why, now=datetime.now(UTC))
+    outbox.set_aside(outbox_id=row.id, error=why, now=clock())
     metrics.REFUSED.inc()
 
 

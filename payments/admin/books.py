@@ -46,13 +46,13 @@ class BreakAdmin(InBulk, ListPage):
     list_display = ("kind", "intent_id", "payment", "reason", "found_at", "seen_at", "closed_at")
     list_filter = (OpenBreak, "kind")
     search_fields = ("=intent_id", "=charge_id")
-    search_help_text = "PaymentIntent or charge, pi_… or ch_… – whole, not a part"
+    search_help_text = _("PaymentIntent or charge, pi_… or ch_… – whole, not a part")
     ordering = (F("closed_at").desc(nulls_first=True), "found_at")
     sheet = BREAKS
     fieldsets = (
         (None, {"fields": ("id", "kind", "reason", "payment", "intent_id", "charge_id", "details")}),
         (_("Times"), {"fields": _BREAK_TIMES}),
-        ("Settled", {"fields": ("closed_by", "closed_why")}),
+        (_("Settled"), {"fields": ("closed_by", "closed_why")}),
     )
 
 

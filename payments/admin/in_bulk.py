@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -25,12 +25,12 @@ def who(request: HttpRequest) -> str:
 class InBulk:
     """A list with those actions that this person may do to many; and none of Django's own, which deletes."""
 
-    model: type[Subject]
+    model: type[Model]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """By name: what begins it, its name and its title."""
         found = [
-            one for one in ACTIONS.values() if one.about == about(self.model) and one.in_bulk and may(request.user, one)
+            one for one in ACTIONS.values() if one.about == about(cast("type[Subject]", self.model)) and one.in_bulk and may(request.user, one)
         ]
         return {one.name: (_begin_many(one), one.name, one.title) for one in found}
 

@@ -55,8 +55,8 @@ class InboxMessageAdmin(InBulk, Watched, ListPage):
     sheet = RECORDS
     fieldsets = (
         (None, {"fields": ("verdict", "reason", "subscription_id", "payment", "event_id")}),
-        ("Dealt with", {"fields": ("handled_at", "handled_by", "handled_why", "replays", "correction")}),
-        ("Record", {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
+        (_("Dealt with"), {"fields": ("handled_at", "handled_by", "handled_why", "replays", "correction")}),
+        (_("Record"), {"fields": ("cluster", "topic", "partition", "offset", "recorded_at", "received_at", "content")}),
     )
     list_select_related = False
 
@@ -67,7 +67,7 @@ class InboxMessageAdmin(InBulk, Watched, ListPage):
             return found
         return personal.instead(found, {"content": "hidden", "correction": "hidden"})
 
-    @display(description="content")
+    @display(description=_("content"))
     def hidden(self, record: InboxMessage) -> str:
         """For who may not see personal data."""
         return personal.hidden()
@@ -82,19 +82,19 @@ class InboxMessageAdmin(InBulk, Watched, ListPage):
         found.append(here.filter(event_id=word.text).exclude(verdict="accepted").values("pk"))
         return search.among(rows, found=found)
 
-    @display(description="content")
+    @display(description=_("content"))
     def content(self, record: InboxMessage) -> str:
         """The value as text."""
         return _as_text(record.value)
 
-    @display(description="judged again as")
+    @display(description=_("judged again as"))
     def correction(self, record: InboxMessage) -> str:
         """What somebody put in place of the value."""
         return _as_text(record.corrected) if record.corrected is not None else "-"
 
 
 def _as_text(value: bytes | memoryview | None) -> str:
-    text = bytes(value).decode("utf-8", "replace") if value is not None else "(empty)"
+    text = bytes(value).decode("utf-8", "replace") if value is not None else _("(empty)")
     return format_html("<pre class='desk-raw'>{}</pre>", text)
 
 

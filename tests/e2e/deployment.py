@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,8 +37,10 @@ class Deployment:
     """Its processes by name. Everything that it made is gone after `remove`."""
 
     def __init__(
-        self, *, folder: Path, stripe: Simulator, redis_server: Redis, database: str, broker: str = ""
-    ) -> None:
+        self, *, folder: Path, stripe: Simulator, redis_server: Redis, database: str, broker: str = "",
+        commands: Mapping[str, list[str]] = COMMANDS,
+    ) -> None:  # fmt: skip
+        self._commands = commands
         self.broker = broker or os.environ["KAFKA_BROKER"]
         self.folder, self.stripe, self.redis, self.database = folder, stripe, redis_server, database
         self.suffix = uuid.uuid4().hex[:8]
@@ -70,10 +72,10 @@ class Deployment:
 
     def start(self, *names: str) -> None:
         """Start these processes, or all of them. Of one kind there may be several: `bridge 1`, `bridge 2`."""
-        for name in names or COMMANDS:
+        for name in names or self._commands:
             with self.log(name).open("ab") as log:
                 self._children[name] = subprocess.Popen(
-                    COMMANDS[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
+                    self._commands[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
                 )
 
     def kill(self, name: str) -> None:

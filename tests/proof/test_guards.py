@@ -113,9 +113,9 @@ def test_marking_before_the_acknowledgement_is_seen(broken: Any, monkeypatch: py
     """P4: a death in between leaves an outcome untold."""
     really = relay._publish
 
-    def publish(sink: Any, rows: Any) -> None:
+    def publish(sink: Any, rows: Any, clock: Any) -> None:
         outbox.mark_published(ids=[row.id for row in rows], now=Payment.objects.values_list("accepted_at")[0][0])
-        really(sink, rows)
+        really(sink, rows, clock)
 
     monkeypatch.setattr(relay, "_publish", publish)
     assert "P4" in broken("success", Way.DIE_AFTER)

@@ -2,17 +2,18 @@
 
 import json
 from collections import Counter
+from datetime import datetime
 from typing import Any
 from urllib.request import urlopen
 
-from payments.models import InboxMessage, OutboxMessage, Payment
+from payments.models import Break, InboxMessage, OutboxMessage, Payment
 
 
-def is_at_rest(*, records: int, since: int) -> bool:
-    """Whether all records since that inbox id have a verdict, nothing is pending, and all is told."""
+def is_at_rest(*, records: int, since: int, began: datetime) -> bool:
+    """Whether all records since that inbox id have a verdict, nothing that came in since is pending, all is told."""
     return (
         InboxMessage.objects.filter(id__gt=since).count() >= records
-        and not Payment.objects.filter(status=Payment.Status.PENDING).exists()
+        and not Payment.objects.filter(status=Payment.Status.PENDING, accepted_at__gte=began).exists()
         and not OutboxMessage.objects.filter(published_at__isnull=True, refused_at__isnull=True).exists()
     )
 
@@ -25,9 +26,13 @@ def fetch_ledger(*, stripe: str) -> dict[str, Any]:
 
 
 def differences(ledger: dict[str, Any]) -> list[str]:
-    """One line for each payment whose state isn't the ledger's, or that was charged twice."""
+    """One line for each payment whose state isn't the ledger's, or that was charged twice. What reconciliation has
+    found, and shows to a person, is known."""
     charged: Counter[str] = Counter()
+    shown = set(Break.objects.filter(closed_at__isnull=True).values_list("intent_id", flat=True))
     for intent in ledger["payment_intents"]:
+        if intent["id"] in shown:
+            continue
         charged[intent["metadata"].get("payment_id", "")] += intent["successful_charges"]
     found = []
     for payment in Payment.objects.all():

@@ -32,6 +32,10 @@ _WISHES: tuple[tuple[Any, str, str], ...] = (
 )
 
 
+# A card about which Stripe never says what became of it.
+STUCK = "pm_stuck"
+
+
 # The client's own lines about a broker that is still starting would only frighten.
 _QUIET = logging.getLogger("librdkafka")
 _QUIET.setLevel(logging.CRITICAL)
@@ -44,8 +48,9 @@ class Fed:
     records: int
 
 
-def feed(*, broker: str, topic: str) -> Fed:
-    """Produce the events: paid, declined, to be confirmed by the customer, twice the same, and not understood."""
+def feed(*, broker: str, topic: str, stuck: bool = False) -> Fed:
+    """Produce the events: paid, declined, to be confirmed by the customer, twice the same, and not understood; with
+    `stuck` also one that Stripe does not answer."""
     run = secrets.token_hex(3)
     values: list[bytes] = [_bytes(README_EXAMPLE)]
     for number, (price, currency, method) in enumerate(_WISHES, start=1):
@@ -54,6 +59,8 @@ def feed(*, broker: str, topic: str) -> Fed:
     values.append(_bytes(_event(f"sub_{run}_1", price=9990, currency="KZT", method="pm_card_visa")))
     values.append(_bytes(_event(f"sub_{run}_free", price=0, currency="KZT", method="pm_card_visa")))
     values.append(b"[object Object]")
+    if stuck:
+        values.append(_bytes(_event(f"sub_{run}_stuck", price=4990, currency="KZT", method=STUCK)))
     producer = Producer({"bootstrap.servers": broker, "enable.idempotence": True, "logger": _QUIET})
     began = int(time.time() * 1000) - len(values)
     for number, value in enumerate(values):

@@ -1,12 +1,13 @@
 """What goes on while the demo runs: needs Django, and so is imported after the services are up."""
 
 import time
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from rich.console import Console
 
-from billing_project.dev.demo import audit, events
+from billing_project.dev.demo import arrange, audit, events
 from billing_project.dev.demo.processes import ProcessEnded, Processes
 from billing_project.dev.demo.story import Story
 from payments.models import InboxMessage, Payment
@@ -21,11 +22,16 @@ class Live:
         self._console, self._processes, self._stripe = console, processes, stripe
         self._story = Story()
         self._fed = 0
+        self._began = datetime.now(UTC)
         self._since = InboxMessage.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
-    def feed(self) -> None:
-        """Send the events."""
-        self._fed = events.feed(broker=settings.KAFKA_BROKER, topic=settings.KAFKA_TOPIC_PAYMENTS).records
+    def feed(self, *, stuck: bool) -> None:
+        """Send the events; with `stuck`, also one whose outcome stays unknown while the demo runs."""
+        if stuck and self._stripe:
+            arrange.never_answer(self._stripe, method=events.STUCK)
+        self._fed = events.feed(
+            broker=settings.KAFKA_BROKER, topic=settings.KAFKA_TOPIC_PAYMENTS, stuck=stuck and bool(self._stripe)
+        ).records
         self._console.print(f"fed {self._fed} events to {settings.KAFKA_TOPIC_PAYMENTS}\n")
 
     def for_ever(self) -> None:
@@ -37,7 +43,7 @@ class Live:
     def until_at_rest(self, *, within: float) -> int:
         """Show what happens until all that was fed is settled and told. Returns the exit code."""
         deadline = time.monotonic() + within
-        while not audit.is_at_rest(records=self._fed, since=self._since):
+        while not audit.is_at_rest(records=self._fed, since=self._since, began=self._began):
             if time.monotonic() > deadline:
                 self._look()
                 self._console.print(f"[red]not at rest after {within:.0f} s[/]: see the logs")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -28,6 +29,8 @@ WEB_PORT = 8000
 SIMULATED_LATENCY_MS = 300
 SIMULATOR = [sys.executable, "-m", "billing_project.dev.simulator"]
 AT_REST_WITHIN = 90.0
+# How long ago the story of a new database begins.
+PAST = timedelta(days=7)
 
 
 class Interrupted(Exception):
@@ -82,11 +85,13 @@ def _run(options: argparse.Namespace, console: Console, stack: ExitStack) -> int
     web_port = WEB_PORT if _is_free(WEB_PORT) else find_free_ports(count=1)[0]
     processes = Processes(logs=options.data / "logs", web_port=web_port)
     stack.callback(processes.stop)
-    stripe = _start_simulator(processes, options.data, web_port) if plan.simulator else None
+    stripe = _start_simulator(processes, options.data) if plan.simulator else None
     os.environ["DJANGO_SETTINGS_MODULE"] = "billing_project.settings"
     os.environ.setdefault("LOG_FORMAT", "json")
     os.environ.setdefault("LOG_LEVEL", "INFO")
     _prepare_database(plan, options.data, console)
+    if stripe:
+        _begin_with_a_past(stripe, console, wanted=feeds and "postgres" in plan.embedded, web_port=web_port)
 
     from billing_project.dev.demo.live import Live
 
@@ -94,7 +99,7 @@ def _run(options: argparse.Namespace, console: Console, stack: ExitStack) -> int
     processes.start()
     _say_where(plan, options.data, console, processes, web_port)
     if feeds:
-        live.feed()
+        live.feed(stuck=not options.exit)
     if options.exit:
         return live.until_at_rest(within=AT_REST_WITHIN)
     if options.reload:
@@ -122,12 +127,13 @@ def _start_services(plan: Plan, data: Path, console: Console, stack: ExitStack) 
         os.environ[variable] = address
 
 
-def _start_simulator(processes: Processes, data: Path, web_port: int) -> str:
+def _start_simulator(processes: Processes, data: Path) -> str:
     [port] = find_free_ports(count=1)
-    journal, secret = data / "stripe.jsonl", environment.webhook_secret(data=data)
-    os.environ["STRIPE_WEBHOOK_SECRET"] = secret
+    journal = data / "stripe.jsonl"
+    behind = 0.0 if journal.exists() else PAST.total_seconds()
+    os.environ["STRIPE_WEBHOOK_SECRET"] = environment.webhook_secret(data=data)
     arguments = ["--port", str(port), "--latency-ms", str(SIMULATED_LATENCY_MS), "--journal", str(journal)]
-    arguments += ["--webhook-url", f"http://127.0.0.1:{web_port}/webhooks/stripe", "--webhook-secret", secret]
+    arguments += ["--behind-s", str(behind)]
     processes.spawn("stripe-simulator", [*SIMULATOR, *arguments])
     os.environ["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
     return os.environ["STRIPE_API_BASE"]
@@ -151,6 +157,22 @@ def _prepare_database(plan: Plan, data: Path, console: Console) -> None:
         users = get_user_model()
         if not users.objects.filter(username="admin").exists():
             users.objects.create_superuser("admin", password=environment.admin_password(data=data))
+
+
+def _begin_with_a_past(stripe: str, console: Console, *, wanted: bool, web_port: int) -> None:
+    """Fill an empty database with the week before; then the simulator is as slow as Stripe, and knows the time."""
+    from billing_project.dev.demo import past
+    from billing_project.dev.demo.arrange import catch_up, control, send_webhooks, wait_for
+
+    wait_for(stripe)
+    if wanted and past.is_empty():
+        began = time.monotonic()
+        with past.publisher() as publish:
+            count = past.write(stripe=stripe, publish=publish)
+        console.print(f"lived through a week of {count} payments in {time.monotonic() - began:.1f} s")
+    catch_up(stripe)
+    control(stripe, "latency", ms=SIMULATED_LATENCY_MS)
+    send_webhooks(stripe, port=web_port, secret=os.environ["STRIPE_WEBHOOK_SECRET"])
 
 
 def _until_there(step: Callable[[], None], away: type[Exception], line: str, console: Console) -> None:

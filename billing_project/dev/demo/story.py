@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from rich.markup import escape
+
 from payments import money
 from payments.models import InboxMessage, OutboxMessage, Transition
 
@@ -23,7 +25,7 @@ class Story:
         for record in InboxMessage.objects.filter(id__gt=self._record).order_by("id"):
             self._record = record.id
             who = record.subscription_id or "?"
-            why = f"  [dim]{record.reason}[/]" if record.reason else ""
+            why = f"  [dim]{escape(record.reason)}[/]" if record.reason else ""
             yield f"[cyan]received[/]  {who:<18} {record.verdict}{why}"
         transitions = Transition.objects.filter(id__gt=self._transition).order_by("id").select_related("payment")
         for step in transitions:
@@ -33,7 +35,8 @@ class Story:
             payment = step.payment
             amount = money.for_people(payment.amount, currency=payment.currency)
             style = _STYLES[step.to_status]
-            yield f"[{style}]{step.to_status:<8}[/]  {payment.subscription_id:<18} {amount:>14}  [dim]{step.why}[/]"
+            what = f"[{style}]{step.to_status:<8}[/]  {payment.subscription_id:<18} {amount:>14}"
+            yield f"{what}  [dim]{escape(step.why)}[/]"
         waiting = OutboxMessage.objects.filter(published_at__isnull=False).exclude(id__in=self._published)
         for message in waiting.order_by("id").select_related("payment", "record"):
             self._published.add(message.id)

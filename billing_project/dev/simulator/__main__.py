@@ -30,11 +30,12 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, help="a file to remember everything in")
     parser.add_argument("--webhook-url", help="where to send events to")
     parser.add_argument("--webhook-secret", default="", help="what to sign them with: whsec_…")
+    parser.add_argument("--behind-s", type=float, default=0.0, help="how many seconds ago its clock begins")
     options = parser.parse_args()
     gc.set_threshold(*COLLECT_AFTER)
     latency = Latency(options.latency_ms, options.slow_share, options.slow_ms)
     webhooks = Destination(options.webhook_url, options.webhook_secret) if options.webhook_url else None
-    world = World(latency=latency, journal=options.journal, webhooks=webhooks)
+    world = World(latency=latency, journal=options.journal, webhooks=webhooks, behind=options.behind_s)
     asyncio.run(_run(world, host=options.host, port=options.port))
 
 

@@ -26,13 +26,14 @@ SAVED_VISA = "pm_1"
 
 
 class Ledger:
-    """Tables, a clock that can be moved forward, and an optional journal. `lock` guards all of it."""
+    """Tables, a clock that can be moved forward, from `behind` seconds ago, and an optional journal. `lock` guards all
+    of it."""
 
-    def __init__(self, *, journal: Journal | None = None, seed: int | None = None) -> None:
+    def __init__(self, *, journal: Journal | None = None, seed: int | None = None, behind: float = 0.0) -> None:
         self.lock = threading.RLock()
         self._journal = journal
         self._random = random.Random(seed)  # noqa: S311 - made-up ids, nothing secret
-        self._offset = 0.0
+        self._offset = -behind
         # Request id and idempotency key of the request at work, for its events.
         self.cause: tuple[str | None, str | None] = (None, None)
         # Hears each event; webhooks are sent from there.

@@ -24,6 +24,7 @@ class Simulator:
     """Starts with the context and stops with it. `ledger` and `control` may be used from any thread.
 
     `seed` makes ids and slow answers repeat themselves; with a journal leave it alone, ids would too.
+    `behind`: how many seconds ago its clock begins.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Simulator:
         latency: Latency = NO_LATENCY,
         journal: Path | None = None,
         seed: int | None = None,
+        behind: float = 0.0,
     ) -> None:
-        self._world = World(latency=latency, journal=journal, seed=seed)
+        self._world = World(latency=latency, journal=journal, seed=seed, behind=behind)
         self._host = host
         self._port = port
         self._ready = threading.Event()

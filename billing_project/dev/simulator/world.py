@@ -40,11 +40,12 @@ class World:
         journal: Path | None = None,
         seed: int | None = None,
         webhooks: Destination | None = None,
+        behind: float = 0.0,
     ) -> None:
         self._first_latency = latency
         self._random = random.Random(seed)  # noqa: S311 - only spreads latency
         self._journal = Journal(journal) if journal else None
-        self.ledger = Ledger(journal=self._journal, seed=seed)
+        self.ledger = Ledger(journal=self._journal, seed=seed, behind=behind)
         self.later = Later(now=self.ledger.now)
         self.webhooks = Webhooks(destination=webhooks, seed=seed)
         self.ledger.listener = self._announce

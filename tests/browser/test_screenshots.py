@@ -1,0 +1,46 @@
+"""The pictures of the README: the pages that support looks at most, with the demo's data.
+
+`make screenshots` writes them to docs/images; any other run looks whether they can be made.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page
+
+from billing_project.dev.demo import past
+from billing_project.dev.simulator import Simulator
+from payments.models import Dispute, Payment
+from tests.browser import images
+from tests.browser.conftest import LEFT
+from tests.browser.site import Site
+from tests.e2e.deployment import ROOT
+
+FOLDER = ROOT / os.environ.get("SCREENSHOTS", str(LEFT / "images"))
+LARGEST = 200_000
+
+
+@pytest.mark.timeout(600)
+def test_the_pictures_of_the_readme_can_be_made(site: Site, page: Page, staff: User, stripe: Simulator) -> None:
+    """List, payment and dashboard, each worth looking at, and small enough for a repository."""
+    past.write(stripe=stripe.url, publish=past.tell_nobody)
+    disputed = Dispute.objects.earliest("respond_by").payment
+    pages = {
+        "list": "/admin/payments/payment/",
+        "payment": f"/admin/payments/payment/{disputed.id}/change/",
+        "dashboard": "/admin/",
+    }
+    assert Payment.objects.count() > 100
+    for name, path in pages.items():
+        picture = _take(page, path, FOLDER / f"{name}.png")
+        assert picture.stat().st_size < LARGEST, picture
+
+
+def _take(page: Page, path: str, picture: Path) -> Path:
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.fonts.ready")
+    images.save(picture, page.screenshot(animations="disabled", caret="hide"))
+    return picture

@@ -1,0 +1,12 @@
+"""`make test` runs all tests but those that need a browser, and says which folders those are."""
+
+import tomllib
+
+from tests.e2e.deployment import ROOT
+
+
+def test_no_folder_of_tests_is_forgotten() -> None:
+    """A new folder that isn't named in pyproject.toml would never be run."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    there = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert there - set(named) == {"tests/browser"}
