@@ -29,9 +29,8 @@ class InBulk:
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """By name: what begins it, its name and its title."""
-        found = [
-            one for one in ACTIONS.values() if one.about == about(cast("type[Subject]", self.model)) and one.in_bulk and may(request.user, one)
-        ]
+        what = about(cast("type[Subject]", self.model))
+        found = [one for one in ACTIONS.values() if one.about == what and one.in_bulk and may(request.user, one)]
         return {one.name: (_begin_many(one), one.name, one.title) for one in found}
 
 

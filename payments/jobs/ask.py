@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 
 from payments import money
 from payments.actions import Action, Subject
@@ -113,7 +114,8 @@ def go_on(*, job: Job, who: str) -> bool:
 
 def _judge(job: Job, number: int, action: Action, subject: Subject, sums: Counter[str], now: datetime) -> JobItem:
     about = {action.about: subject}
-    why_not = action.find_refusal(subject, now)
+    with translation.override("en"):  # it is kept, and shown in the language of whoever reads it
+        why_not = action.find_refusal(subject, now)
     if why_not:
         return JobItem(job=job, number=number, state=JobItem.State.REFUSED, text=why_not, at=now, **about)
     if action.takes and isinstance(subject, Payment):
