@@ -95,7 +95,7 @@ def _missing(facts: dict[str, Any]) -> Words:
     process = facts["process"]
     where = {"process": process_name(process), "host": facts["host"]}
     hint = _("It may also run and not reach the database.")
-    if process == "worker":
+    if process in ("worker", "beat"):
         hint = _("It may also run and not reach Redis.")
     to_do = _("Tell whoever runs the service to start it (last seen on %(host)s).") % where
     if not facts["host"]:

@@ -1,17 +1,16 @@
 """The front page: how payments go, what waits for a person, and how the machinery is; each number leads to its list."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from payments import declines, metrics, money
 from payments.admin import machinery_words
+from payments.admin.cards import Card, open_cards
 from payments.admin.charts import Chart, Column, Part, draw, share
 from payments.admin.places import list_of
 from payments.admin.times import both_zones
@@ -22,17 +21,6 @@ CURRENCIES_DRAWN = 3
 REASONS_SHOWN = 10
 # The count is made every few seconds; when it is older, nobody makes it.
 STALE_AFTER = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """One number: what it is, a line under it, where its list is; `tone` is good, bad, wait or empty."""
-
-    label: str
-    value: str
-    note: str = ""
-    link: str = ""
-    tone: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +57,10 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "currencies": _currencies(over),
         "reasons": _reasons(over),
         "more_reasons": max(0, len(over.declines) - REASONS_SHOWN),
-        "open": _open_cards(now),
+        "open": open_cards(now=now),
         **machinery_words.describe(metrics.look_at_machinery(now=now), now=now),
     }
     return context
-
-
-def number(value: int) -> str:
-    """With spaces between thousands; of what was counted up to a bound, the bound."""
-    capped = value > metrics.MOST_COUNTED
-    text = f"{metrics.MOST_COUNTED if capped else value:,}".replace(",", "\N{NO-BREAK SPACE}")
-    return f"{text}+" if capped else text
 
 
 def _whole(value: int) -> str:
@@ -223,40 +204,4 @@ def _reasons(over: OverTime) -> list[Reason]:
             link=_payments(over.since, status__exact="failed", code__exact=decline.code, fault__exact=decline.fault),
         )
         for decline in over.declines[:REASONS_SHOWN]
-    ]  # fmt: skip
-
-
-def _open_cards(now: datetime) -> Sequence[Card]:
-    """What waits, for Stripe or for a person; a card that is empty says that this is well."""
-    open_ = metrics.look_at_open(now=now)
-
-    def card(label: str, value: int, note: str, link: str, tone: str = "bad") -> Card:
-        return Card(label=label, value=number(value), note=note, link=link, tone=tone if value else "empty")
-
-    age = timesince(open_.oldest_pending, now, depth=1) if open_.oldest_pending else _("none")
-    slow = now - metrics.SLOW_AFTER if open_.slow else None
-    until = _("the first by %(when)s")
-    answer_by = ""
-    if open_.next_answer_by:
-        answer_by = until % {"when": f"{timezone.localtime(open_.next_answer_by):%d.%m.%Y %H:%M}"}
-    return [
-        Card(
-            label=_("Oldest pending"), value=age, link=list_of("payment", status__exact="pending", created_at__lt=slow),
-            note=_("%(number)s for more than 10 minutes") % {"number": number(open_.slow)},
-            tone="wait" if open_.slow else "empty",
-        ),
-        card(_("Unknown outcome"), open_.unknown, _("Stripe is being asked"), tone="wait",
-             link=list_of("payment", attempts__state__exact="unknown")),
-        card(_("Need a look"), open_.payments_to_look_at, _("payments with a note for a person"),
-             list_of("payment", attention__gt="")),
-        card(_("Refunds to look at"), open_.refunds_to_look_at, _("refunds with a note for a person"),
-             list_of("refund", attention__gt="")),
-        card(_("Conflicts"), open_.conflicts, _("records set aside: they contradict a payment"),
-             list_of("inboxmessage", verdict__exact="conflict")),
-        card(_("Unreadable records"), open_.invalid, _("set aside until they are corrected or dismissed"),
-             list_of("inboxmessage", verdict__exact="invalid")),
-        card(_("Differences from Stripe"), open_.breaks, _("to be settled by Finance"),
-             list_of("break", closed_at__isnull=1)),
-        card(_("Disputes to answer"), open_.disputes, answer_by or _("evidence is taken until a deadline"),
-             list_of("dispute", ended_at__isnull=1, status__in=",".join(metrics.TO_BE_ANSWERED))),
     ]  # fmt: skip
