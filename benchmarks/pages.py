@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from payments.admin.saved_views import SAVED_VIEWS
@@ -50,7 +51,7 @@ def _some(repeats: int, chance: random.Random) -> list[Payment]:
 
 def _searches(some: list[Payment]) -> Iterator[Page]:
     cards = [Attempt.objects.filter(payment=one).exclude(last4="").latest("number").last4 for one in some]
-    words = {
+    words: dict[str, list[Any]] = {
         "payment id": [str(one.id) for one in some],
         "pi_…": [one.intent_id for one in some],
         "e-mail": [one.email.upper() for one in some],
@@ -89,7 +90,7 @@ def _filters(now: datetime) -> Iterator[tuple[str, str, dict[str, object]]]:
 
 def _combinations(now: datetime) -> Iterator[tuple[str, str, dict[str, object]]]:
     day = (now - timedelta(days=60)).date()
-    for filters in (
+    combinations: tuple[dict[str, object], ...] = (
         {"status": "failed", "currency": "USD", "made_from": day, "made_to": day + timedelta(days=1)},
         {"status": "failed", "kind": "hard", "currency": "JPY"},
         {"status": "success", "kind": "soft"},  # there are none: a wrong plan would read the whole table for it
@@ -99,7 +100,8 @@ def _combinations(now: datetime) -> Iterator[tuple[str, str, dict[str, object]]]
         {"disputed": "open", "currency": "EUR", "amount_from": 100, "amount_to": 200},
         {"currency": "KWD", "amount_from": 990, "amount_to": 990, "status": "failed"},
         {"status": "failed", "settled": "week", "kind": "action", "refunded": "no", "disputed": "no"},
-    ):
+    )
+    for filters in combinations:
         yield "combination", " ".join(f"{name}={value}" for name, value in filters.items()), dict(filters)
 
 
