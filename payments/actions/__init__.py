@@ -15,6 +15,11 @@ from payments.actions.on_records import ON_BREAKS, ON_RECORDS
 ACTIONS = {action.name: action for action in (*ON_PAYMENTS, *ON_RECORDS, *ON_BREAKS)}
 
 
+def title(name: str) -> str:
+    """What an action is called; its name, where a version before had one that is gone."""
+    return str(ACTIONS[name].title) if name in ACTIONS else name.replace("_", " ")
+
+
 def find_offers(*, person: Person, subject: Subject, now: datetime) -> list[Offer]:
     """Everything that this person may do to things of this kind; what can't be done to this one says why."""
     return [
@@ -42,4 +47,5 @@ __all__ = [
     "about",
     "find_offers",
     "may",
+    "title",
 ]

@@ -23,7 +23,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from payments import jobs, money, staff_log
-from payments.actions import ACTIONS, Action, ArgumentInvalid, Subject, may
+from payments.actions import ACTIONS, Action, ArgumentInvalid, Subject, may, title
 from payments.admin.in_bulk import who
 from payments.admin.read_only import ReadOnly
 from payments.models import Break, InboxMessage, Job, JobItem, Payment
@@ -89,7 +89,7 @@ class JobAdmin(ReadOnly, ModelAdmin):
     @display(description=gettext_lazy("what"))
     def title(self, job: Job) -> str:
         """The action's name, for people."""
-        return str(ACTIONS[job.action].title)
+        return title(job.action)
 
     @display(description=gettext_lazy("state"), label={str(STATES[state]): label for state, label in _LABELS.items()})
     def state_label(self, job: Job) -> str:

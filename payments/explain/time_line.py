@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from payments import words
-from payments.actions import ACTIONS
+from payments.actions import title
 from payments.explain.links import dashboard
 from payments.explain.records import record_events
 from payments.explain.story import Event, Fact, Tone
@@ -172,7 +172,7 @@ def item_event(item: JobItem) -> Event:
     """What staff asked for in a job, and what became of it here."""
     job = item.job
     state = words.word(words.ITEMS, item.state)
-    text = _("Staff: %(action)s, %(state)s") % {"action": ACTIONS[job.action].title, "state": state}
+    text = _("Staff: %(action)s, %(state)s") % {"action": title(job.action), "state": state}
     refused = item.state == JobItem.State.REFUSED
     return Event(
         at=item.at or job.created_at, kind="staff", who=words.person(job.asked_by),
