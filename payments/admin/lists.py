@@ -25,6 +25,11 @@ MAY_EXPORT = "payments.export_payment"
 class List(ChangeList):
     """One list as it is asked for; empty, it says what to do."""
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """None for columns that can't be sorted by, though an address may ask for it: the whole table would be."""
+        allowed = self.sortable_by is None or field_name in self.sortable_by
+        return super().get_ordering_field(field_name) if allowed else None
+
     def get_results(self, request: HttpRequest) -> None:
         """Count, cut to the page, and explain what isn't there."""
         super().get_results(request)

@@ -109,9 +109,9 @@ class Settled(Choice):
         yesterday = midnight(timezone.localdate() - timedelta(days=1))
         week = midnight(timezone.localdate() - timedelta(days=6))
         return [
-            ("today", gettext_lazy("today"), Q(settled_at__gte=today)),
-            ("yesterday", gettext_lazy("yesterday"), Q(settled_at__gte=yesterday, settled_at__lt=today)),
-            ("week", gettext_lazy("in the last 7 days"), Q(settled_at__gte=week)),
+            ("today", gettext_lazy("today"), _settled(settled_at__gte=today)),
+            ("yesterday", gettext_lazy("yesterday"), _settled(settled_at__gte=yesterday, settled_at__lt=today)),
+            ("week", gettext_lazy("in the last 7 days"), _settled(settled_at__gte=week)),
         ]
 
 
@@ -208,6 +208,11 @@ def pending_since_before(moment: datetime) -> Q:
         payment=OuterRef("pk"), from_status="failed", to_status="pending", at__gt=moment
     )
     return Q(status="pending", accepted_at__lte=moment) & ~Q(Exists(asked_again))
+
+
+def _settled(**when: datetime) -> Q:
+    """Said apart for successes and failures, as each have an index of their own by this time."""
+    return Q(status="success", **when) | Q(status="failed", **when)
 
 
 def _by_decimals(among: Sequence[str]) -> dict[int, list[str]]:

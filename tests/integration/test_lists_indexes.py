@@ -169,6 +169,22 @@ def test_what_belongs_to_a_payment_is_found_by_what_finds_the_payment(some: Paym
     assert plan_of(asked(model, q=some.intent_id))[1] <= {"payments_refund"}
 
 
+def test_a_list_is_sorted_by_nothing_that_no_index_gives(some: Payment) -> None:
+    """By time, either way round; an address that asks for another column gets the list in its own order."""
+    columns = admin.site._registry[Payment].list_display
+    for place, name in enumerate(columns):
+        for way in ("", "-"):
+            rows = asked(Payment, o=f"{way}{place}")
+            assert plan_of(rows) == ({"payment_newest"}, set()), name
+            oldest_first = name == "created_at" and not way
+            assert rows.query.order_by[0] == ("created_at" if oldest_first else "-created_at")
+
+
+def test_what_was_settled_lately_is_counted_by_the_indexes_of_successes_and_failures() -> None:
+    """There is none by this time for both together: the two are joined."""
+    assert plan_of(asked(Payment, settled="today").order_by()) == ({"payment_paid", "payment_failed"}, set())
+
+
 def test_counting_ends_at_ten_thousand(some: Payment) -> None:
     """Whatever is beyond isn't read."""
     paginator: Any = admin.site._registry[Payment].get_paginator(None, asked(Payment), 25)  # type: ignore[arg-type]
