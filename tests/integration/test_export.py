@@ -173,7 +173,7 @@ def test_each_list_can_be_exported(finance: Client) -> None:
 
 
 def test_an_export_and_a_search_are_in_the_log_without_the_address(
-    finance: Client,
+    finance: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Who, what of which list, by which filters; the log itself must not become a list of addresses."""
     rows_of(finance, q="a@example.kz", status="failed", email__startswith="a@")
