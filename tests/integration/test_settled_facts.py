@@ -184,7 +184,7 @@ def test_a_payment_closed_between_two_attempts_is_told_under_an_id_of_its_own() 
     assert told.message_id == notifications.notification_id(payment=row.id, transition="closed")
 
 
-CODES = {
+CODES: dict[str, Any] = {
     "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "try_again_later",
     "network_advice_code": "02", "network_decline_code": "51",
 }  # fmt: skip
@@ -203,7 +203,7 @@ def test_a_decline_is_kept_with_all_that_the_bank_has_said() -> None:
 
 
 @pytest.mark.parametrize("advice", [{"advice_code": "do_not_try_again"}, {"network_advice_code": "03"}])
-def test_advice_not_to_try_again_is_taken(advice: dict[str, str]) -> None:
+def test_advice_not_to_try_again_is_taken(advice: dict[str, Any]) -> None:
     """Whatever the code says by itself; without one, the code stands for the decline."""
     row, _ = settle(Declined(code="processing_error", **advice))
     assert (row.kind, row.code) == ("hard", "processing_error")
