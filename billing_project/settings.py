@@ -117,6 +117,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 REQUIRE_TWO_FACTOR = ENV.require_two_factor
 OTP_TOTP_ISSUER = "Payments"
 TRUSTED_PROXIES = ENV.trusted_proxies

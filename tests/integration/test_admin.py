@@ -46,7 +46,7 @@ def test_staff_log_in_with_their_password(client: Client) -> None:
     """Through the form, as a person does."""
     User.objects.create_superuser("aida", password="a long enough password")
     answer = client.post("/admin/login/", {"username": "aida", "password": "a long enough password"})
-    assert answer.status_code == 302
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
 
 
 @pytest.mark.parametrize("field", ["id", "intent_id", "subscription_id"])

@@ -109,6 +109,7 @@ def test_the_answer_is_about_an_attempt_that_is_under_way_or_has_failed(
         (FAILED | {"closed_at": NOW}, {}, NotAdopted(text="it is closed")),
         ({"lease_until": NOW + SECOND}, {}, NotAdopted(text="a worker is at work on it", passes=True)),
         ({}, {"amount": 999}, NotAdopted(text="amount is 999, not 10000")),
+        ({}, {"amount": 9, "currency": "USD"}, NotAdopted(text="amount is 9, not 10000, currency is USD, not KZT")),
         (BOUND, {"livemode": True}, NotAdopted(text="livemode is True, not False")),
     ],
 )

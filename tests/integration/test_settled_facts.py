@@ -1,5 +1,6 @@
 """What one answer makes of a payment: the rows that `settle` leaves behind, without a call to Stripe."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -181,3 +182,60 @@ def test_a_payment_closed_between_two_attempts_is_told_under_an_id_of_its_own() 
     row, _ = settle(seen("canceled"))
     told = OutboxMessage.objects.get()
     assert told.message_id == notifications.notification_id(payment=row.id, transition="closed")
+
+
+CODES: dict[str, Any] = {
+    "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "try_again_later",
+    "network_advice_code": "02", "network_decline_code": "51",
+}  # fmt: skip
+
+
+def test_a_decline_is_kept_with_all_that_the_bank_has_said() -> None:
+    """The customer reads what the most telling code means."""
+    row, tried = settle(Declined(**CODES, charge="ch_1", card="fp_1", request="req_2"))
+    assert {name: getattr(tried, name) for name in CODES} == CODES
+    assert (tried.charge_id, tried.card, tried.request_id, tried.ended_at) == ("ch_1", "fp_1", "req_2", SOON)
+    assert (row.fault, row.kind, row.code) == ("customer", "soft", "insufficient_funds")
+    assert "not enough money" in row.reason
+    step = Transition.objects.get()
+    assert (step.attempt, step.attempt_state, step.at, step.who) == (tried, "declined", SOON, "stripe")
+    assert step.evidence == {"request": "req_2", "intent": "pi_1"}
+
+
+@pytest.mark.parametrize("advice", [{"advice_code": "do_not_try_again"}, {"network_advice_code": "03"}])
+def test_advice_not_to_try_again_is_taken(advice: dict[str, Any]) -> None:
+    """Whatever the code says by itself; without one, the code stands for the decline."""
+    row, _ = settle(Declined(code="processing_error", **advice))
+    assert (row.kind, row.code) == ("hard", "processing_error")
+
+
+def test_who_must_confirm_is_told_so_by_a_look_as_well() -> None:
+    """The attempt is over, until the customer acts."""
+    attempt(payment(intent_id="pi_1", livemode=False))
+    row, tried = settle(seen("requires_action"))
+    assert (row.status, row.kind, row.code) == ("failed", "action", "authentication_required")
+    assert (tried.state, tried.ended_at) == ("action_required", SOON)
+    assert Transition.objects.get().why == "action_required: authentication_required"
+
+
+def test_the_last_answers_id_is_kept_for_whoever_asks_stripe() -> None:
+    """An answer that has none doesn't take it away; a worker's lease ends with any."""
+    attempt(payment(intent_id="pi_1", livemode=False, lease_until=SOON, deliveries=4))
+    row, tried = settle(Unknown(why="500", request="req_1"))
+    assert (row.lease_until, row.deliveries, tried.request_id) == (None, 0, "req_1")
+    assert settle(Unknown(why="reset"))[1].request_id == "req_1"
+    assert settle(Unknown(why="500", request="req_2"))[1].request_id == "req_2"
+
+
+def test_a_success_names_its_charge_and_leaves_nothing_of_what_was_wrong() -> None:
+    """P3: and nothing is due any more."""
+    attempt(payment(intent_id="pi_1", livemode=False, attention="slow"))
+    paid = seen("succeeded")
+    row, tried = settle(replace(paid, intent=replace(paid.intent, charge="ch_1")))
+    assert (row.status, row.due_at, row.retry_at, row.attention) == ("success", None, None, "")
+    assert (row.settled_at, tried.state, tried.charge_id, tried.ended_at) == (SOON, "succeeded", "ch_1", SOON)
+    step = Transition.objects.get()
+    assert (step.from_status, step.to_status, step.why) == ("pending", "success", "Stripe says succeeded")
+    assert step.evidence == {"request": "req_1", "intent": "pi_1", "charge": "ch_1"}
+    told = OutboxMessage.objects.get()
+    assert told.message_id == notifications.notification_id(payment=row.id, transition="success")
