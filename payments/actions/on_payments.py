@@ -132,7 +132,7 @@ def _read_amount(text: str, payment: Subject) -> int | None:
     except InvalidOperation:
         raise ArgumentInvalid(_("must be a number like 12.50")) from None
     except money.PriceInvalid as invalid:
-        raise ArgumentInvalid(str(invalid)) from None
+        raise ArgumentInvalid(_(str(invalid))) from None
     left = refunds.left_to_refund(payment)
     if amount > left:
         rest = money.for_people(left, currency=payment.currency)

@@ -70,7 +70,7 @@ def _restored(facts: dict[str, Any]) -> Words:
         "severity": "critical",
         "title": _("Charging is paused: the database was restored"),
         "meaning": _("Some payments may be missing here, so nobody is charged until Stripe was asked about them."),
-        "to_do": facts["reason"],
+        "to_do": _(facts["reason"]) if facts["reason"] else "",
     }
 
 

@@ -119,7 +119,7 @@ class JobAdmin(ReadOnly, ModelAdmin):
                 )
                 _note(request, job, "acted")
         except (ArgumentInvalid, jobs.NotAllowed) as refused:
-            return self._page(request, job, error=str(refused), status=422)
+            return self._page(request, job, error=_(str(refused)), status=422)
         if job.state == Job.State.RUNNING:
             jobs.ring(job=job)
         return redirect("admin:payments_job_change", job.pk)
@@ -138,7 +138,7 @@ class JobAdmin(ReadOnly, ModelAdmin):
                 job = step(job=self._find(request, job_id), who=who(request), now=_now())
                 _note(request, job, "approved" if job.state == Job.State.RUNNING else "rejected")
         except jobs.NotAllowed as refused:
-            messages.error(request, str(refused))
+            messages.error(request, _(str(refused)))
         else:
             if job.state == Job.State.RUNNING:
                 jobs.ring(job=job)

@@ -61,7 +61,7 @@ def change(*, from_status: str, to_status: str, attempt_state: str, why: str) ->
     if head == "a difference to Stripe's books was settled":
         return _("A difference to Stripe's books was settled: %(why)s") % {"why": rest}
     if attempt_state == "refused":
-        return _("Another try was refused: %(why)s") % {"why": why}
+        return _("Another try was refused: %(why)s") % {"why": _(why) if why else why}
     if from_status == to_status:
         return _beside(why)
     return _moved(from_status, to_status, why)
