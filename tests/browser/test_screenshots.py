@@ -4,6 +4,7 @@
 """
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from playwright.sync_api import Page
 
 from billing_project.dev.demo import past
 from billing_project.dev.simulator import Simulator
+from payments import jobs
+from payments.actions import ACTIONS
 from payments.models import Dispute, Payment
 from tests.browser import images
 from tests.browser.conftest import LEFT
+from tests.browser.people import page_of
 from tests.browser.site import Site
 from tests.e2e.deployment import ROOT
 
@@ -24,13 +28,16 @@ LARGEST = 200_000
 
 @pytest.mark.timeout(600)
 def test_the_pictures_of_the_readme_can_be_made(site: Site, page: Page, staff: User, stripe: Simulator) -> None:
-    """List, payment and dashboard, each worth looking at, and small enough for a repository."""
+    """List, payment, dashboard and the preview of a job, each worth looking at, and small enough for a repository."""
     past.write(stripe=stripe.url, publish=past.tell_nobody)
     disputed = Dispute.objects.earliest("respond_by").payment
+    failed = Payment.objects.filter(status="failed").order_by("-created_at")[:30]
+    job = jobs.draft(action=ACTIONS["retry"], subjects=failed, who="staff: aida", now=datetime.now(UTC))
     pages = {
         "list": "/admin/payments/payment/",
         "payment": f"/admin/payments/payment/{disputed.id}/change/",
         "dashboard": "/admin/",
+        "bulk-preview": page_of(job),
     }
     assert Payment.objects.count() > 100
     for name, path in pages.items():
