@@ -66,7 +66,7 @@ def see_result(page: Page, title: str, *, done: int = 0, refused: int = 0) -> No
 def look_again_until(page: Page, text: str) -> None:
     """Reload, as somebody who waits does, until the headline begins with this."""
     until = time.monotonic() + WITHIN_MS / 1000
-    while not (told := page.locator("#headline").inner_text()).startswith(text):
+    while not (told := " ".join(page.locator("#headline").inner_text().split())).startswith(text):
         assert time.monotonic() < until, f"still: {told}"
         page.reload()
 
