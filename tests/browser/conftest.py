@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.db import connection
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from billing_project.access import groups
 from billing_project.dev.demo.run import PAST
@@ -51,6 +51,7 @@ def browser() -> Iterator[Browser]:
             started = chromium.launch(playwright)
         except chromium.NoChromium as none:
             pytest.exit(str(none), returncode=1)
+        expect.set_options(timeout=PATIENCE_MS)
         yield started
         started.close()
 
