@@ -17,6 +17,7 @@ from billing_project.access import groups
 from billing_project.dev.demo.run import PAST
 from billing_project.dev.services import Redis
 from billing_project.dev.simulator import Simulator
+from payments.models import Heartbeat
 
 pytest.register_assert_rewrite(
     "tests.browser.checks", "tests.browser.people", "tests.browser.site", "tests.e2e.deployment"
@@ -24,7 +25,7 @@ pytest.register_assert_rewrite(
 
 from tests.browser import chromium  # noqa: E402
 from tests.browser.checks import listen, no_console_errors, said  # noqa: E402
-from tests.browser.site import Site, commands, free_port  # noqa: E402
+from tests.browser.site import READY_WITHIN, Site, commands, free_port  # noqa: E402
 from tests.e2e.deployment import ROOT, Deployment  # noqa: E402
 from tests.integration.staff_users import member  # noqa: E402
 
@@ -97,6 +98,8 @@ def site(_site: Site, transactional_db: None, stripe: Simulator) -> Site:
 def sweeping(site: Site) -> Iterator[None]:
     """With the scheduler, for what no doorbell is rung for."""
     site.deployment.start("beat")
+    beating = Heartbeat.objects.filter(process="beat")
+    site.deployment.wait_until(beating.exists, what="the scheduler", within=READY_WITHIN)
     yield
     site.deployment.stop("beat")
 
