@@ -74,8 +74,8 @@ def _site(django_db_setup: None, _simulator: Simulator, tmp_path_factory: pytest
         folder=tmp_path_factory.mktemp("site"), stripe=_simulator, redis_server=redis, database=url,
         commands=commands(port=port),
     )  # fmt: skip
-    # As in `make run`: cookies over plain HTTP, on the loopback.
-    deployment.env |= {"DEBUG": "true", "SECRET_KEY": django_settings.SECRET_KEY}
+    # As in `make run`: cookies over plain HTTP, on the loopback; webhooks are switched on.
+    deployment.env |= {"DEBUG": "true", "SECRET_KEY": django_settings.SECRET_KEY, "STRIPE_WEBHOOK_SECRET": "whsec_x"}
     try:
         site = Site(deployment=deployment, port=port)
         site.start()
