@@ -27,6 +27,11 @@ WINDOWS: dict[str, dict[str, Any]] = {
 
 LISTS = ("payment", "inboxmessage", "refund", "dispute", "break", "job", "outboxmessage", "webhook", "reconciliation")
 
+# Whatever reaches beyond the window's right edge, from the outside in.
+WIDEST = """[...document.querySelectorAll('body *')]
+    .filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
+    .map(one => `${one.tagName}#${one.id}.${one.className}`.slice(0, 120)).slice(0, 12).join('\\n')"""
+
 
 @pytest.fixture(params=WINDOWS)
 def window(request: pytest.FixtureRequest, open_window: Open) -> Page:
@@ -40,7 +45,7 @@ def look_at(page: Page, path: str) -> None:
     page.wait_for_load_state("networkidle")
     assert_accessible(page, where=path)
     beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert beyond <= 0, f"{path} is {beyond} px wider than the window"
+    assert beyond <= 0, f"{path} is {beyond} px wider than the window: {page.evaluate(WIDEST)}"
 
 
 def test_every_page_can_be_read_by_everyone(site: Site, window: Page, stripe_gateway: Gateway, clock: Clock) -> None:
