@@ -97,7 +97,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The side bar: the saved views, then every list that this person may see."""
-    groups = [{"title": _("Every day"), "separator": False, "items": [_item(view) for view in SAVED_VIEWS]}]
+    groups = [{"title": _("Every day"), "separator": False, "items": [_entry(view) for view in SAVED_VIEWS]}]
     for app in admin.site.get_app_list(request):
         items = [{"title": one["name"], "link": one["admin_url"]} for one in app["models"] if one["admin_url"]]
         groups.append({"title": app["name"], "separator": True, "items": items})
@@ -110,6 +110,11 @@ def _item(view: SavedView) -> dict[str, Any]:
         return request.path == view.path and all(request.GET.get(name) == value for name, value in filters)
 
     return {"title": view.title, "icon": view.icon, "link": view.url, "permission": view.is_for, "active": is_active}
+
+
+def _entry(view: SavedView) -> dict[str, Any]:
+    # An address that is a tab's as well would make unfold mark all of them, whichever of the tabs is open.
+    return _item(view) | {"link": lambda _request: view.url}
 
 
 def _has(permission: str) -> Callable[[HttpRequest], bool]:

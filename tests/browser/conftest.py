@@ -11,25 +11,30 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.db import connection
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from billing_project.access import groups
 from billing_project.dev.demo.run import PAST
 from billing_project.dev.services import Redis
 from billing_project.dev.simulator import Simulator
+from payments.models import Heartbeat
 
-pytest.register_assert_rewrite("tests.browser.checks", "tests.browser.site", "tests.e2e.deployment")
+pytest.register_assert_rewrite(
+    "tests.browser.checks", "tests.browser.people", "tests.browser.site", "tests.e2e.deployment"
+)
 
 from tests.browser import chromium  # noqa: E402
 from tests.browser.checks import listen, no_console_errors, said  # noqa: E402
-from tests.browser.site import Site, commands, free_port  # noqa: E402
+from tests.browser.site import READY_WITHIN, Site, commands, free_port  # noqa: E402
 from tests.e2e.deployment import ROOT, Deployment  # noqa: E402
+from tests.integration.staff_users import member  # noqa: E402
 
 # Where a failed test leaves what it saw.
 LEFT = ROOT / ".data" / "browser"
 LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 # A journey through many pages takes longer than other tests.
-TEST_WITHIN = 300
+TEST_WITHIN = 420
 # Long enough for a slow machine, short enough that a journey that is stuck fails within the test's own time.
 PATIENCE_MS = 20_000
 
@@ -47,6 +52,7 @@ def browser() -> Iterator[Browser]:
             started = chromium.launch(playwright)
         except chromium.NoChromium as none:
             pytest.exit(str(none), returncode=1)
+        expect.set_options(timeout=PATIENCE_MS)
         yield started
         started.close()
 
@@ -68,8 +74,8 @@ def _site(django_db_setup: None, _simulator: Simulator, tmp_path_factory: pytest
         folder=tmp_path_factory.mktemp("site"), stripe=_simulator, redis_server=redis, database=url,
         commands=commands(port=port),
     )  # fmt: skip
-    # As in `make run`: cookies over plain HTTP, on the loopback.
-    deployment.env |= {"DEBUG": "true", "SECRET_KEY": django_settings.SECRET_KEY}
+    # As in `make run`: cookies over plain HTTP, on the loopback; webhooks are switched on.
+    deployment.env |= {"DEBUG": "true", "SECRET_KEY": django_settings.SECRET_KEY, "STRIPE_WEBHOOK_SECRET": "whsec_x"}
     try:
         site = Site(deployment=deployment, port=port)
         site.start()
@@ -81,9 +87,21 @@ def _site(django_db_setup: None, _simulator: Simulator, tmp_path_factory: pytest
 
 @pytest.fixture
 def site(_site: Site, transactional_db: None, stripe: Simulator) -> Site:
-    """The site, with an empty database and an empty Stripe behind it."""
+    """The site, with an empty database and an empty Stripe behind it. What a migration has put into the database was
+    emptied out with the rest; the groups are made again, as `manage.py staff_groups` does."""
     _site.deployment.flush_redis()
+    groups.put_right()
     return _site
+
+
+@pytest.fixture
+def sweeping(site: Site) -> Iterator[None]:
+    """With the scheduler, for what no doorbell is rung for."""
+    site.deployment.start("beat")
+    beating = Heartbeat.objects.filter(process="beat")
+    site.deployment.wait_until(beating.exists, what="the scheduler", within=READY_WITHIN)
+    yield
+    site.deployment.stop("beat")
 
 
 @pytest.fixture
@@ -119,6 +137,18 @@ def open_window(browser: Browser, site: Site, request: pytest.FixtureRequest) ->
 def page(open_window: Open) -> Page:
     """One window, as on a laptop."""
     return open_window()
+
+
+@pytest.fixture
+def hire(site: Site, open_window: Open) -> Open:
+    """A person of a group, by name, at a window of their own; logged in. `**window` as of `open_window`."""
+
+    def hire_one(group: str, name: str, **window: Any) -> Page:
+        page = open_window(**window)
+        site.admit(page, member(group, name))
+        return page
+
+    return hire_one
 
 
 @pytest.fixture

@@ -6,12 +6,17 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page
 
+from billing_project.dev.simulator import Simulator
 from payments.gateway import Gateway
+from payments.models import Dispute, InboxMessage
 from tests.browser.checks import assert_accessible
 from tests.browser.conftest import PHONE, Open
+from tests.browser.people import page_of
 from tests.browser.rows import one_of_each
 from tests.browser.site import Site
 from tests.conftest import Clock
+from tests.integration.desk import ask, draft, finish
+from tests.integration.refunding import deliver, follow_up
 
 WINDOWS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -19,6 +24,13 @@ WINDOWS: dict[str, dict[str, Any]] = {
     "phone": {**PHONE, "color_scheme": "light"},
     "phone in the dark": {**PHONE, "color_scheme": "dark"},
 }
+
+LISTS = ("payment", "inboxmessage", "refund", "dispute", "break", "job", "outboxmessage", "webhook", "reconciliation")
+
+# Whatever reaches beyond the window's right edge, from the outside in.
+WIDEST = """[...document.querySelectorAll('body *')]
+    .filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
+    .map(one => `${one.tagName}#${one.id}.${one.className}`.slice(0, 120)).slice(0, 12).join('\\n')"""
 
 
 @pytest.fixture(params=WINDOWS)
@@ -33,7 +45,7 @@ def look_at(page: Page, path: str) -> None:
     page.wait_for_load_state("networkidle")
     assert_accessible(page, where=path)
     beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert beyond <= 0, f"{path} is {beyond} px wider than the window"
+    assert beyond <= 0, f"{path} is {beyond} px wider than the window: {page.evaluate(WIDEST)}"
 
 
 def test_every_page_can_be_read_by_everyone(site: Site, window: Page, stripe_gateway: Gateway, clock: Clock) -> None:
@@ -41,10 +53,31 @@ def test_every_page_can_be_read_by_everyone(site: Site, window: Page, stripe_gat
     rows = one_of_each(gateway=stripe_gateway, clock=clock)
     look_at(window, "/admin/login/")
     site.admit(window, User.objects.create_superuser("aida", password="a long enough password"))
-    for path in ("", "payments/payment/", "payments/inboxmessage/", "payments/refund/", "payments/payment/?q=nobody"):
+    for path in ("", "two-factor/", *(f"payments/{name}/" for name in LISTS), "payments/payment/?q=nobody"):
         look_at(window, f"/admin/{path}")
     for payment in rows.values():
-        look_at(window, f"/admin/payments/payment/{payment.id}/change/")
+        look_at(window, page_of(payment))
+
+
+def test_every_page_of_what_staff_do_can_be_read_by_everyone(
+    site: Site, window: Page, stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """Previews, results, a parked record, a dispute; of what is done and of what is refused."""
+    rows = one_of_each(gateway=stripe_gateway, clock=clock)
+    stripe.control.dispute(payment_intent=rows["paid"].intent_id or "")
+    deliver(stripe, clock, "charge.dispute.")
+    follow_up(stripe_gateway, clock)
+    site.admit(window, User.objects.create_superuser("aida", password="a long enough password"))
+    parked = InboxMessage.objects.get(verdict="invalid")
+    finished = ask("notify", list(rows.values()), clock)
+    finish(finished, clock)
+    for thing in (
+        parked, Dispute.objects.get(), rows["paid"],
+        draft("correct_record", [parked], clock), draft("refund", [rows["paid"]], clock),
+        draft("retry", list(rows.values()), clock), finished,
+    ):  # fmt: skip
+        look_at(window, page_of(thing))
+    look_at(window, "/admin/payments/staffentry/")
 
 
 def test_no_text_of_a_list_is_cut_off_on_a_phone(

@@ -1,6 +1,8 @@
 """Parked records for tests, and what staff do with them."""
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from payments import intake
@@ -14,7 +16,7 @@ def value(*arguments: Any, **changes: Any) -> bytes:
     return json.dumps(event(*arguments, **changes)).encode()
 
 
-def park(sent: dict[str, Any] | bytes | None, clock: Clock, **where: Any) -> InboxMessage:
+def park(sent: dict[str, Any] | bytes | None, clock: Callable[[], datetime], **where: Any) -> InboxMessage:
     """A record that the front door sets aside."""
     accept(record(sent, at=clock(), **where), now=clock())
     row = InboxMessage.objects.latest("id")
