@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(null=True)),
                 ('broken', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='job_items', to='payments.break')),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='payments.job')),
-                ('payment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='job_items', to='payments.payment')),
+                ('payment', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='job_items', to='payments.payment')),
                 ('record', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='job_items', to='payments.inboxmessage')),
             ],
             options={

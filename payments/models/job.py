@@ -78,7 +78,8 @@ class JobItem(models.Model):
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="items")
     number = models.PositiveIntegerField(help_text="from 1, in the order in which they are done")
-    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="job_items")
+    # Without a constraint: its check would lock the payments of a preview, and `claim` passes over locked ones.
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="job_items", db_constraint=False)
     record = models.ForeignKey(InboxMessage, models.PROTECT, null=True, related_name="job_items")
     broken = models.ForeignKey(Break, models.PROTECT, null=True, related_name="job_items")
     state = models.TextField(choices=State.choices, default=State.WAITING)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from billing_project.dev.simulator import Simulator
 from payments import charging, jobs, limits
@@ -258,3 +258,25 @@ def test_every_action_has_a_permission_that_exists() -> None:
     """One that nobody can have would be a button that nobody sees."""
     known = {f"payments.{codename}" for codename in Permission.objects.values_list("codename", flat=True)}
     assert {action.permission for action in ACTIONS.values()} <= known
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_preview_keeps_nobody_from_charging(stripe_gateway: Gateway, clock: Clock) -> None:
+    """However long it judges: it locks none of the payments that it is about."""
+    [payment] = fail_many(1, stripe_gateway, clock)
+    finish(ask("retry", [payment], clock), clock)
+    claimed: list[str] = []
+
+    def charge_meanwhile() -> None:
+        try:
+            charging.charge(payment_ids=[payment.id], gateway=stripe_gateway, clock=clock)
+            claimed.extend(Attempt.objects.filter(payment=payment).values_list("state", flat=True))
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        draft("notify", [payment], clock)
+        worker = threading.Thread(target=charge_meanwhile)
+        worker.start()
+        worker.join(30)
+    assert claimed == ["declined", "declined"]
