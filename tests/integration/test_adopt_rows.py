@@ -59,7 +59,7 @@ def test_an_attempt_stands_in_the_place_of_the_one_that_was_forgotten() -> None:
     assert adopt(listed("requires_payment_method", refusal=LOST, method="pm_9")) is None
     made = Attempt.objects.latest("number")
     assert (made.number, made.asked_by, made.payment_method) == (2, "staff: ann", "pm_9")
-    assert made.request == {"payment_method": "pm_9", "off_session": True}
+    assert made.request == {"payment_method": "pm_9", "off_session": True, "expand": ["latest_charge"]}
     assert made.idempotency_key.startswith("confirm-")
     assert (made.key_made_at, made.sent_at, made.created_at) == (NOW, NOW, NOW)
     assert (made.state, made.charge_id, made.decline_code) == ("declined", "ch_9", "lost_card")

@@ -25,6 +25,13 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/payments/payment/"
 
 
+@pytest.fixture(scope="module")
+def _simulator() -> Iterator[Simulator]:
+    """Of these tests alone: its clock is the real one, as the pages' is, and other tests have moved theirs."""
+    with Simulator(seed=1) as simulator:
+        yield simulator
+
+
 @pytest.fixture(autouse=True)
 def _quiet(settings: Any) -> Iterator[None]:
     """A deployment that is well: all processes are there, and webhooks are on."""

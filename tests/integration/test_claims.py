@@ -44,7 +44,7 @@ def test_a_first_claim_says_all_that_the_steps_need() -> None:
         account="", was_processing=False, traceparent="00-1-2-03",
     )  # fmt: skip
     assert (tried.number, tried.asked_by, tried.state, tried.payment_method) == (1, "staff: ann", "sending", "pm_1")
-    assert tried.request == {"payment_method": "pm_1", "off_session": True}
+    assert tried.request == {"payment_method": "pm_1", "off_session": True, "expand": ["latest_charge"]}
     assert (tried.key_made_at, tried.created_at, tried.sent_at, tried.in_doubt) == (NOW, NOW, None, False)
     row.refresh_from_db()
     assert (row.lease_until, row.deliveries, row.attention) == (NOW + LEASE, 1, "")

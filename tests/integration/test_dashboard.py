@@ -26,6 +26,13 @@ pytestmark = pytest.mark.django_db
 NBSP = "\N{NO-BREAK SPACE}"
 
 
+@pytest.fixture(scope="module")
+def _simulator() -> Iterator[Simulator]:
+    """Of these tests alone: its clock is the real one, as the pages' is, and other tests have moved theirs."""
+    with Simulator(seed=1) as simulator:
+        yield simulator
+
+
 @pytest.fixture(autouse=True)
 def _look_anew() -> Iterator[None]:
     """Banners of another test aren't ours, nor is its Redis."""

@@ -128,6 +128,7 @@ def test_a_warning_is_told_once_and_holds_nobody_up(neighbour: Neighbour, caplog
     assert len(began) == 2
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_error_ends_the_process_before_it_begins(neighbour: Neighbour) -> None:
     """One line with all of them: a restart for each would be one too many."""
     configure(neighbour, neighbour.notifications, compression_type="snappy")
