@@ -6,7 +6,7 @@ indexed before; so an index without a condition costs three entries per payment,
 only. No column that a claim writes (`lease_until`, `deliveries`) is in any index: claims stay HOT. The columns here
 are written once, but for those that say what has failed or gone back, which change with `status` or when Stripe tells.
 
-Builds them in one transaction: payments can't be written meanwhile, about 8 seconds per million of them.
+Builds them in one transaction: payments can't be written meanwhile, for some seconds per million of them.
 """
 
 import django.db.models.functions.text
