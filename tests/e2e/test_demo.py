@@ -46,7 +46,7 @@ def test_the_demo_ends_well_twice_and_leaves_nothing_running(data: list[str]) ->
 @pytest.mark.timeout(120)
 def test_ctrl_c_stops_everything_that_the_demo_started(data: list[str]) -> None:
     """Up until then, gone afterwards."""
-    command = [*DEMO, *data]
+    command = [*DEMO, *data, "--bare"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True
     ) as demo:
@@ -82,8 +82,8 @@ def test_with_every_service_configured_nothing_is_embedded(data: list[str], depl
 @pytest.mark.timeout(120)
 def test_with_reload_the_processes_start_anew_when_code_changes(data: list[str]) -> None:
     """`make dev`: they have other process ids afterwards, the simulator hasn't, and Ctrl-C still stops all."""
-    code = ROOT / "payments" / "gateway.py"
-    command = [*DEMO, *data, "--reload"]
+    code = ROOT / "payments" / "money.py"
+    command = [*DEMO, *data, "--bare", "--reload"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True
     ) as demo:
@@ -102,7 +102,7 @@ def test_with_reload_the_processes_start_anew_when_code_changes(data: list[str])
             time.sleep(0.1)
         demo.send_signal(signal.SIGINT)
         demo.stdout.read()
-    assert "restart   payments/gateway.py" in line
+    assert "restart   payments/money.py" in line
     assert demo.returncode == 0
 
 

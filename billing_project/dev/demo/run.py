@@ -66,6 +66,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--exit", action="store_true", help="end when the last event is settled; 0 if all is well")
     parser.add_argument("--feed", action="store_true", help="feed events although a service is configured")
     parser.add_argument("--data", type=Path, default=DATA, help="where the embedded services keep their data")
+    parser.add_argument("--bare", action="store_true", help="without the made-up week that a new database begins with")
     parser.add_argument("--reload", action="store_true", help="restart the processes when code changes")
     return parser.parse_args(arguments)
 
@@ -91,7 +92,9 @@ def _run(options: argparse.Namespace, console: Console, stack: ExitStack) -> int
     os.environ.setdefault("LOG_LEVEL", "INFO")
     _prepare_database(plan, options.data, console)
     if stripe:
-        _begin_with_a_past(stripe, console, wanted=feeds and "postgres" in plan.embedded, web_port=web_port)
+        _begin_with_a_past(
+            stripe, console, wanted=feeds and not options.bare and "postgres" in plan.embedded, web_port=web_port
+        )
 
     from billing_project.dev.demo.live import Live
 
