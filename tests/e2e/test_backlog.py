@@ -92,10 +92,10 @@ def test_replays_of_staff_do_not_keep_a_fresh_event_waiting(deployment: Deployme
         deployment.stripe.control.add_payment_method(id=card, decline_code="insufficient_funds")
     deployment.start("bridge", "worker", "beat")
     deployment.send(event(f"poor {card}", method=card) for card in cards)
+    failed = "SELECT count(*) FROM payments_payment WHERE status = 'failed'"
     deployment.wait_until(
-        lambda: deployment.count("SELECT count(*) FROM payments_payment WHERE status = 'failed'") == 120,
-        what="all are declined", within=100,
-    )  # fmt: skip
+        lambda: deployment.count(failed) == 120, what="all are declined", moves=lambda: deployment.count(failed)
+    )
     for name in ("beat", "worker"):
         deployment.stop(name)
     for card in cards:

@@ -88,6 +88,7 @@ def test_a_record_that_makes_no_sense_goes_to_the_dead_letters_with_its_reason(d
     assert len(headers["kafka_dlt-original-partition"]) == 4
 
 
+@pytest.mark.timeout(300)
 def test_a_thousand_events_end_as_they_should(deployment: Deployment) -> None:
     """P1 to P4 under load: 10 % duplicates, 5 % malformed, 10 % declines."""
     load = make_load(seed=1)
