@@ -10,6 +10,8 @@ WORKERS ?= 2
 SIZE ?= 1000000
 PYTEST := $(BIN)/python -m pytest
 export PYTHONWARNINGS ?= default
+# Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages proof storm memory soak bench-admin bench-notifications mutation coverage lint format lock migrations clean
 

@@ -365,9 +365,10 @@ def test_a_kafka_that_is_away_is_named_and_picked_up_again(
         paid = payment()
         tell(paid, attempt=1)
         wait_until_told()
+        caplog.clear()  # a coordinator that loads may have been waited for
         kafka.kill()  # one that is stopped may still answer that it is going
         tell(paid, attempt=2)
-        wait_until(lambda: len(lines(caplog, "waiting")) == 2, what="it has tried twice")
+        wait_until(lambda: len(lines(caplog, "waiting")) >= 2, what="it has tried twice")
         wait_until(lambda: lock_holder() is None, what="the lock is left to whoever may reach Kafka")
         assert waiting() == 1
         kafka.start()
