@@ -43,7 +43,7 @@ def pages(*, repeats: int, now: datetime, seed: int) -> Iterator[Page]:
         )
     for number in sorted({min(number, _last_page()) for number in (1, 100, 400)}):
         yield Page(group="page", name=f"page {number}", urls=(_listed(p=number),) * repeats)
-    yield Page(group="page", name="oldest first", urls=(_listed(o=6),) * repeats)
+    yield Page(group="page", name="oldest first", urls=(_listed(o=2),) * repeats)
     yield Page(group="page", name="one payment", urls=tuple(f"{LIST}{one.id}/change/" for one in some))
     for model in ("refund", "dispute", "inboxmessage", "outboxmessage", "webhook", "break"):
         yield Page(group="other list", name=model, urls=(f"/admin/payments/{model}/",) * repeats)
