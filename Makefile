@@ -53,7 +53,7 @@ messages: $(STAMP)  ## texts for people into the catalogs of each language, and 
 	@$(BIN)/python -m billing_project.dev.messages
 
 proof: $(STAMP)  ## every crash point and 2,000 random histories, audited against the ledger: minutes
-	@PROOF_SIZE=full HYPOTHESIS_PROFILE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)
+	@PROOF_SIZE=$(or $(PROOF_SIZE),full) HYPOTHESIS_PROFILE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)
 
 storm: $(STAMP)  ## 8 bridges stopped and killed over 100,000 records, services killed under load; prints figures
 	@STORM_SIZE=full $(PYTEST) tests/storm --deselect tests/storm/test_memory.py $(ARGS)
