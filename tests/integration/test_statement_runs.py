@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -208,6 +209,28 @@ def test_the_command_says_by_its_exit_code_what_came_of_it(books: Books) -> None
     books.stripe.control.add_fault(kind="status", status=503, endpoint="balance_transactions.list")
     _, error, code = command("--month", "2024-02")
     assert (code, error.endswith("The same command goes on where it was.")) == (1, True)
+
+
+class Impatient(StringIO):
+    """Somebody who presses Ctrl-C when the first page was read."""
+
+    def write(self, text: str, /) -> int:
+        """As a terminal does it."""
+        written = super().write(text)
+        if "lines read" in text:
+            signal.raise_signal(signal.SIGINT)
+        return written
+
+
+def test_ctrl_c_ends_the_command_with_130_and_the_same_command_goes_on(books: Books) -> None:
+    """Nothing that was read is read again."""
+    for _ in range(101):
+        books.stray()
+    with pytest.raises(SystemExit) as ended:
+        call_command("statement", "--month", "2024-02", stdout=StringIO(), stderr=Impatient())
+    assert (ended.value.code, BalanceLine.objects.count(), Statement.objects.get().ended_at) == (130, 100, None)
+    assert command("--month", "2024-02")[2] == 3
+    assert (BalanceLine.objects.count(), len(asked_for_pages(books))) == (101, 2)
 
 
 @pytest.mark.parametrize("month", ["2024-13", "24-02", "2024-2", "february", "1999-01", "２０24-02"])
