@@ -17,7 +17,18 @@ from celery import shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from payments import charging, gateway, heartbeats, limits, metrics, reconcile, refunds, retry_policy, webhooks
+from payments import (
+    charging,
+    gateway,
+    heartbeats,
+    limits,
+    metrics,
+    reconcile,
+    refunds,
+    retry_policy,
+    statement,
+    webhooks,
+)
 from payments.charging import Pace
 from payments.limits import BACKLOG_QUEUE, BACKLOG_SLOTS, CHARGE_QUEUE, KEY_PREFIX
 
@@ -136,6 +147,12 @@ def hint(**_: Any) -> None:
 def compare_books(**_: Any) -> None:
     """Compare Stripe's books with ours, if it is time for it."""
     reconcile.reconcile_by_schedule(gateway=gateway.connect(), clock=_now)
+
+
+@shared_task(name="payments.statement")
+def make_statement(**_: Any) -> None:
+    """Make the statement that somebody has asked for, or last month's."""
+    statement.make_by_schedule(gateway=gateway.connect(), clock=_now)
 
 
 @shared_task(name="payments.give_back")

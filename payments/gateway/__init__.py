@@ -4,7 +4,8 @@ Must never happen: an answer that proves nothing taken for one that proves somet
 as proof is `Unknown`. The SDK's own retries are off: when and what to send again is `charging`'s decision.
 Facts: Stripe's API reference for errors and idempotent requests; time-outs are ours.
 
-`account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `webhook_signature`.
+`account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `balance` (what
+came in and went out), `webhook_signature`.
 """
 
 from payments.gateway.account import (

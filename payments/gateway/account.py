@@ -20,9 +20,10 @@ from payments.answers import (
     Page,
     RefundSeen,
     StripeDispute,
+    StripeLine,
     StripeRefund,
 )
-from payments.gateway import listing
+from payments.gateway import balance, listing
 from payments.gateway.listing import Part
 from payments.gateway.reading import ask, dispute_seen, owner, refund_seen, seen
 
@@ -128,6 +129,14 @@ class Gateway:
     def list_disputes(self, *, part: Part) -> Page[StripeDispute] | Answer:
         """Disputes that began in a window of time."""
         return ask(lambda: self._client.v1.disputes.list(listing.window(part)), listing.disputes)
+
+    def list_balance(self, *, part: Part) -> Page[StripeLine] | Answer:
+        """What came to the balance and left it in a window of time, with what it is about."""
+        return ask(lambda: self._client.v1.balance_transactions.list(balance.window_of_balance(part)), balance.lines)
+
+    def balance_of(self, *, source: str) -> Page[StripeLine] | Answer:
+        """What one charge, refund or dispute has moved, whenever that was."""
+        return ask(lambda: self._client.v1.balance_transactions.list(balance.of_source(source)), balance.lines)
 
     def inspect(self, *, intent: str) -> ListedIntent | Answer:
         """One PaymentIntent with its past."""

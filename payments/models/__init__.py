@@ -14,10 +14,12 @@ from payments.models.payment import Attempt, Payment, Transition
 from payments.models.reconciliation import Break, Reconciliation
 from payments.models.refund import Dispute, Refund
 from payments.models.staff import StaffEntry
+from payments.models.statement import BalanceLine, Statement
 from payments.models.webhook import Webhook
 
 __all__ = [
     "Attempt",
+    "BalanceLine",
     "Break",
     "CountedUntil",
     "Dispute",
@@ -33,6 +35,7 @@ __all__ = [
     "Reconciliation",
     "Refund",
     "StaffEntry",
+    "Statement",
     "Subscription",
     "Transition",
     "Webhook",
