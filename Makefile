@@ -9,11 +9,13 @@ WORKERS ?= 2
 # Of the database that a benchmark is measured on, in payments.
 SIZE ?= 1000000
 PYTEST := $(BIN)/python -m pytest
+NESTJS := docs/examples/nestjs
+SBOM := .data/sbom.cdx.json
 export PYTHONWARNINGS ?= default
 # Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages proof storm memory soak bench-admin bench-notifications mutation coverage lint format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm memory soak bench-admin bench-notifications mutation coverage lint format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +53,18 @@ screenshots: $(STAMP)  ## docs/images, from the demo's data, by the browser test
 
 messages: $(STAMP)  ## texts for people into the catalogs of each language, and compiled; says what to translate
 	@$(BIN)/python -m billing_project.dev.messages
+
+docs: $(STAMP)  ## docs/states.md, and AsyncAPI and TypeScript from the schemas of the events
+	@$(BIN)/python -m tests.placeholders billing_project/dev/documents/__main__.py
+
+docs-check: $(STAMP)  ## the events' types and the NestJS example, checked and run; needs Node.js 20 and npm
+	@cd $(NESTJS) && npm ci --no-progress
+	@$(PYTEST) tests/node $(ARGS)
+
+sbom: $(STAMP)  ## what is in the image, as CycloneDX, for scanners
+	@mkdir -p .data
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o $(SBOM) requirements/base.txt
+	@echo "written: $(SBOM)"
 
 proof: $(STAMP)  ## every crash point and 2,000 random histories, audited against the ledger: minutes
 	@PROOF_SIZE=$(or $(PROOF_SIZE),full) HYPOTHESIS_PROFILE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)
