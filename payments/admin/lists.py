@@ -44,7 +44,7 @@ class ListPage(ReadOnly, ModelAdmin):
     """A list of rows that nobody edits."""
 
     # A row costs more to write than to read.
-    list_per_page = 25
+    list_per_page = 20
     # All of a million rows on one page, or all of them counted, is what nobody waits for.
     list_max_show_all = 0
     show_full_result_count = False
