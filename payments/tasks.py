@@ -17,7 +17,18 @@ from celery import shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from payments import charging, gateway, heartbeats, limits, metrics, reconcile, refunds, retry_policy, webhooks
+from payments import (
+    charging,
+    gateway,
+    heartbeats,
+    limits,
+    metrics,
+    reconcile,
+    refunds,
+    retention,
+    retry_policy,
+    webhooks,
+)
 from payments.charging import Pace
 from payments.limits import BACKLOG_QUEUE, BACKLOG_SLOTS, CHARGE_QUEUE, KEY_PREFIX
 
@@ -154,6 +165,12 @@ def count_hours(**_: Any) -> None:
     """Bring the dashboard's numbers up to date, and forget processes that are long gone."""
     if metrics.count_hours(clock=_now):
         heartbeats.forget_old(now=_now())
+
+
+@shared_task(name="payments.prune")
+def prune(**_: Any) -> None:
+    """Once a day, remove what is older than the settings keep it; a slice of it, so that a stop waits for no more."""
+    retention.prune_daily(now=_now())
 
 
 def _now() -> datetime:

@@ -13,6 +13,7 @@ from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
 from payments.models.reconciliation import Break, Reconciliation
 from payments.models.refund import Dispute, Refund
+from payments.models.retention import Erasure, Pruned
 from payments.models.staff import StaffEntry
 from payments.models.webhook import Webhook
 
@@ -21,6 +22,7 @@ __all__ = [
     "Break",
     "CountedUntil",
     "Dispute",
+    "Erasure",
     "Heartbeat",
     "HourlyCount",
     "InboxMessage",
@@ -30,6 +32,7 @@ __all__ = [
     "Pause",
     "Payment",
     "Position",
+    "Pruned",
     "Reconciliation",
     "Refund",
     "StaffEntry",
