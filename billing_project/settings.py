@@ -219,6 +219,11 @@ BRIDGE_STALLED_AFTER = ENV.bridge_stalled_after
 METRICS_PORT = ENV.metrics_port
 HEALTH_FILE = ENV.health_file
 NOTIFY_PENDING = ENV.notify_pending
+KEEP_INBOX = ENV.keep_inbox
+KEEP_OUTBOX = ENV.keep_outbox
+KEEP_WEBHOOKS = ENV.keep_webhooks
+KEEP_JOBS = ENV.keep_jobs
+KEEP_PERSONAL = ENV.keep_personal
 APPROVAL_ABOVE_COUNT = ENV.approval_above_count
 APPROVAL_ABOVE_SUM = ENV.approval_above_sum
 

@@ -25,6 +25,7 @@ from payments import (
     metrics,
     reconcile,
     refunds,
+    retention,
     retry_policy,
     statement,
     webhooks,
@@ -171,6 +172,12 @@ def count_hours(**_: Any) -> None:
     """Bring the dashboard's numbers up to date, and forget processes that are long gone."""
     if metrics.count_hours(clock=_now):
         heartbeats.forget_old(now=_now())
+
+
+@shared_task(name="payments.prune")
+def prune(**_: Any) -> None:
+    """Once a day, remove what is older than the settings keep it; a slice of it, so that a stop waits for no more."""
+    retention.prune_daily(now=_now())
 
 
 def _now() -> datetime:

@@ -41,7 +41,8 @@ class Change:
 
 def wanted(group: str) -> frozenset[str]:
     """Codenames of all that a group may do, looking included."""
-    looking = {f"view_{model._meta.model_name}" for model in apps.get_app_config("payments").get_models()}
+    models = apps.get_app_config("payments").get_models()
+    looking = {f"view_{model._meta.model_name}" for model in models if "view" in model._meta.default_permissions}
     return MATRIX[group] | (looking - NOT_FOR_ALL)
 
 

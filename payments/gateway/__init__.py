@@ -5,7 +5,7 @@ as proof is `Unknown`. The SDK's own retries are off: when and what to send agai
 Facts: Stripe's API reference for errors and idempotent requests; time-outs are ours.
 
 `account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `balance` (what
-came in and went out), `webhook_signature`.
+came in and went out), `webhook_signature`, `condition` (what our key may do).
 """
 
 from payments.gateway.account import (
@@ -17,6 +17,7 @@ from payments.gateway.account import (
     Gateway,
     connect,
 )
+from payments.gateway.condition import Condition, look_at_key
 from payments.gateway.listing import LARGEST_PAGE, Part
 from payments.gateway.webhook_signature import WEBHOOK_TOLERANCE, Event, Refused, verify
 
@@ -27,11 +28,13 @@ __all__ = [
     "READ_TIMEOUT",
     "WEBHOOK_TOLERANCE",
     "WITH_CHARGE",
+    "Condition",
     "CreateIntent",
     "Event",
     "Gateway",
     "Part",
     "Refused",
     "connect",
+    "look_at_key",
     "verify",
 ]

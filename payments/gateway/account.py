@@ -166,14 +166,17 @@ class Gateway:
 @functools.cache
 def connect() -> Gateway:
     """The gateway of this process, with the key and address of the settings."""
+    return Gateway(make_client(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)))
+
+
+def make_client(*, timeout: tuple[float, float]) -> stripe.StripeClient:
+    """The SDK as we use it, with the key and address of the settings. `timeout`: seconds to connect and to read."""
     stripe.enable_telemetry = False  # it would write a file into the user's configuration folder
-    return Gateway(
-        stripe.StripeClient(
-            settings.STRIPE_SECRET_KEY,
-            base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {},
-            http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), session=_session()),
-            max_network_retries=0,
-        )
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {},
+        http_client=stripe.RequestsClient(timeout=timeout, session=_session()),
+        max_network_retries=0,
     )
 
 

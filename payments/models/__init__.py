@@ -13,6 +13,7 @@ from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
 from payments.models.reconciliation import Break, Reconciliation
 from payments.models.refund import Dispute, Refund
+from payments.models.retention import Erasure, Pruned
 from payments.models.staff import StaffEntry
 from payments.models.statement import BalanceLine, Statement
 from payments.models.webhook import Webhook
@@ -23,6 +24,7 @@ __all__ = [
     "Break",
     "CountedUntil",
     "Dispute",
+    "Erasure",
     "Heartbeat",
     "HourlyCount",
     "InboxMessage",
@@ -32,6 +34,7 @@ __all__ = [
     "Pause",
     "Payment",
     "Position",
+    "Pruned",
     "Reconciliation",
     "Refund",
     "StaffEntry",

@@ -55,6 +55,7 @@ def _as_text(one: Audited) -> str:
     if one.committed is None:
         return f"{place}: the group has read nothing of it"
     parts = [f"{count} {verdict}" for verdict, count in sorted(one.verdicts.items())]
+    parts += [f"{one.pruned} pruned"] * bool(one.pruned)
     parts += [f"{one.aborted} of aborted transactions"] * bool(one.aborted)
     parts += [f"{one.unused} without a record (transactions' markers, compaction)"] * bool(one.unused)
     parts += [f"{one.deleted} deleted in Kafka before they were looked at: nobody can tell"] * bool(one.deleted)
@@ -67,7 +68,8 @@ def _as_text(one: Audited) -> str:
 def _as_json(one: Audited) -> dict[str, Any]:
     return {
         "partition": one.partition, "first": one.first, "committed": one.committed, "verdicts": one.verdicts,
-        "aborted": one.aborted, "unused": one.unused, "deleted": one.deleted, "missing": one.missing,
+        "pruned": one.pruned, "aborted": one.aborted, "unused": one.unused, "deleted": one.deleted,
+        "missing": one.missing,
     }  # fmt: skip
 
 
