@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
-from celery.signals import beat_init, heartbeat_sent, setup_logging, task_prerun, worker_ready, worker_shutdown
+from celery.signals import (
+    beat_init,
+    heartbeat_sent,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_ready,
+    worker_shutdown,
+)
 from django.conf import settings
 from django.db import close_old_connections
 from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel
 
+from billing_project.progress import progress
+from payments import counters
 from payments.limits import BACKLOG_QUEUE, CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE, WORKER_SLOTS
 
 if TYPE_CHECKING:
@@ -55,6 +66,7 @@ app.conf.update(
     # Stripe's answers are waited for in threads; processes would only cost memory.
     worker_pool="threads",
     worker_concurrency=WORKER_SLOTS,
+    worker_consumer="billing_project.celery_consumer:Consumer",
     worker_hijack_root_logger=False,
     worker_enable_remote_control=False,
     # Without an exchange: those need a binding in Redis, which FLUSHALL would take.
@@ -112,6 +124,7 @@ class Beat(Scheduler):
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send one task. Raises nothing: the next beat comes anyway."""
         _heart_of("beat").note()
+        progress.touch()
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
@@ -128,6 +141,11 @@ class Beat(Scheduler):
                 _heart_of("beat").tell(waits_for=None)
                 log.info("beat goes on")
 
+    def close(self) -> None:
+        """Beat ends."""
+        super().close()
+        progress.end()
+
 
 @task_prerun.connect
 def _fresh_connection(**_: Any) -> None:
@@ -137,7 +155,24 @@ def _fresh_connection(**_: Any) -> None:
 
 @beat_init.connect
 def _beat_is_there(**_: Any) -> None:
+    progress.begin(path=settings.HEALTH_FILE)
     _heart_of("beat").start()
+
+
+@worker_init.connect
+def _worker_begins(sender: Any, **_: Any) -> None:
+    """Its numbers are those of this process: where `-P prefork` has others do the work, they would all stay 0."""
+    in_here = any(name in str(sender.pool_cls) for name in ("thread", "solo"))
+    if settings.METRICS_PORT is not None and not in_here:
+        log.warning(
+            "numbers are not served", setting="METRICS_PORT", why="with this pool the work is done in other processes",
+            fix="use the pool 'threads'",
+        )  # fmt: skip
+    progress.begin(
+        path=settings.HEALTH_FILE,
+        slots=sender.concurrency if in_here else None,
+        port=settings.METRICS_PORT if in_here else None,
+    )
 
 
 @worker_ready.connect
@@ -151,10 +186,22 @@ def _worker_is_there(**_: Any) -> None:
 def _worker_goes_round(**_: Any) -> None:
     """It takes messages, or would: Celery's own heartbeat goes as long as the worker reaches Redis."""
     _heart_of("worker").note()
+    progress.touch()
+
+
+@task_prerun.connect
+def _task_begins(task_id: str, **_: Any) -> None:
+    progress.take_up(task_id)
+
+
+@task_postrun.connect
+def _task_ends(task_id: str, task: Any, state: str | None, **_: Any) -> None:
+    counters.count_task(task=task.name, state=state or "unknown", seconds=progress.put_down(task_id))
 
 
 @worker_shutdown.connect
 def _worker_ends(**_: Any) -> None:
+    progress.end()
     _heart_of("worker").stop()
 
 

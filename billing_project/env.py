@@ -167,6 +167,9 @@ class Env(BaseSettings):
     metrics_port: int | None = Field(
         default=None, ge=1, le=65_535, description="set it to a port, e.g. 9100, or unset it"
     )
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""), description="set it to 16 or more random letters and digits, or unset it"
+    )
     health_file: Stripped | None = Field(default=None, description="set it to a file's path, or unset it")
     notify_pending: bool = Field(default=False, description="set it to true or false")
     approval_above_count: int = Field(default=20, ge=1, le=1_000_000, description="set it to a number, e.g. 20")
@@ -203,6 +206,13 @@ class Env(BaseSettings):
         if not all(re.fullmatch(r"whsec_\S+", secret) for secret in secrets):
             raise ValueError("is not a signing secret of Stripe's webhooks")
         return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _token(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not re.fullmatch(r"[\x21-\x7e]{16,}", value.get_secret_value().strip()):
+            raise ValueError("is not a token")
+        return SecretStr(value.get_secret_value().strip())
 
     @field_validator("secret_key")
     @classmethod

@@ -217,6 +217,7 @@ BRIDGE_BATCH_BYTES = ENV.bridge_batch_bytes
 STOP_WITHIN = ENV.stop_within
 BRIDGE_STALLED_AFTER = ENV.bridge_stalled_after
 METRICS_PORT = ENV.metrics_port
+METRICS_TOKEN = ENV.metrics_token.get_secret_value()
 HEALTH_FILE = ENV.health_file
 NOTIFY_PENDING = ENV.notify_pending
 KEEP_INBOX = ENV.keep_inbox

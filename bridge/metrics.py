@@ -26,6 +26,9 @@ BATCH_SECONDS = Histogram(
     "billing_bridge_batch_seconds", "From taking a batch to its offsets' commit, waits for the database included.",
     buckets=_SECONDS, registry=BRIDGE,
 )  # fmt: skip
+BATCH_RECORDS = Histogram(
+    "billing_bridge_batch_records", "Records of a batch.", buckets=(1, 10, 50, 100, 250, 500), registry=BRIDGE
+)
 LAG_RECORDS = Gauge("billing_bridge_lag_records", "Offsets between ours and the end.", _PLACE, registry=BRIDGE)
 LAG_SECONDS = Gauge(
     "billing_bridge_lag_seconds", "How long the oldest unread record has been waiting; 0 at the end.", _PLACE,
@@ -69,6 +72,7 @@ def count_batch(*, verdicts: Mapping[str, int], seconds: float) -> None:
     for verdict, count in verdicts.items():
         RECORDS.labels(verdict).inc(count)
     BATCHES.inc()
+    BATCH_RECORDS.observe(sum(verdicts.values()))
     BATCH_SECONDS.observe(seconds)
 
 

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 
 from payments import (
     charging,
+    counters,
     gateway,
     heartbeats,
     limits,
@@ -107,6 +108,7 @@ def charge(*, payment_ids: list[str], fresh: bool = True, **_: Any) -> None:
     Of a worker's slots some are always free for fresh ones: where no other is free, the backlog waits for the sweep.
     """
     ids = [uuid.UUID(one) for one in payment_ids]
+    counters.MESSAGE_PAYMENTS.observe(len(ids))
     if fresh:
         charging.charge(payment_ids=ids, gateway=gateway.connect(), clock=_now, pace=LIVE)
     elif _backlog_slots.acquire(blocking=False):

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from payments import limits
 from payments.answers import Misconfigured, Unknown
-from payments.gateway import Gateway
+from payments.gateway import LOCK_TIMEOUT, Gateway
 from payments.limits import Endpoint
 from payments.models import Attempt, Pause, Payment
 
@@ -21,9 +21,6 @@ log = structlog.get_logger(__name__)
 PROBE_EVERY = timedelta(seconds=15)
 
 OUTAGE = f"Stripe gave no answer {limits.FAILURES_TO_OPEN} times in a row: it is asked until it does"
-
-# A 429 about one object that somebody else is changing just now; it says nothing of our pace.
-LOCK_TIMEOUT = "lock_timeout"
 
 
 def is_paused() -> bool:

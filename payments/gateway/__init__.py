@@ -19,12 +19,14 @@ from payments.gateway.account import (
 )
 from payments.gateway.condition import Condition, look_at_key
 from payments.gateway.listing import LARGEST_PAGE, Part
+from payments.gateway.reading import LOCK_TIMEOUT
 from payments.gateway.webhook_signature import WEBHOOK_TOLERANCE, Event, Refused, verify
 
 __all__ = [
     "CONNECTIONS",
     "CONNECT_TIMEOUT",
     "LARGEST_PAGE",
+    "LOCK_TIMEOUT",
     "READ_TIMEOUT",
     "WEBHOOK_TOLERANCE",
     "WITH_CHARGE",

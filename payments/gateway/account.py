@@ -61,14 +61,14 @@ class Gateway:
 
     def ask_account(self) -> Account | Answer:
         """Learn `account`; stays empty where the key may not read it."""
-        answer = ask(self._client.v1.accounts.retrieve_current, lambda account: Account(id=account.id))
+        answer = ask("account", self._client.v1.accounts.retrieve_current, lambda account: Account(id=account.id))
         if isinstance(answer, Account):
             self.account = answer.id
         return answer
 
     def owner_of(self, *, payment_method: str) -> Owner | Answer:
         """Which customer a payment method is attached to; Stripe charges it for no other."""
-        return ask(lambda: self._client.v1.payment_methods.retrieve(payment_method), owner)
+        return ask("payment_method", lambda: self._client.v1.payment_methods.retrieve(payment_method), owner)
 
     def create(self, *, wish: CreateIntent, key: str) -> Answer:
         """Make a PaymentIntent, unconfirmed: takes no money, and one too many is harmless."""
@@ -82,53 +82,56 @@ class Gateway:
             params["metadata"]["traceparent"] = wish.traceparent
         if wish.customer:
             params["customer"] = wish.customer
-        return ask(lambda: self._client.v1.payment_intents.create(params, {"idempotency_key": key}), seen)
+        return ask("create", lambda: self._client.v1.payment_intents.create(params, {"idempotency_key": key}), seen)
 
     def confirm(self, *, intent: str, request: Mapping[str, Any], key: str) -> Answer:
         """Charge: the only call that takes money. `request` and `key` are frozen in the attempt's row."""
         params: Any = dict(request)
         return ask(
+            "confirm",
             lambda: self._client.v1.payment_intents.confirm(intent, params, {"idempotency_key": key}),
             seen,
         )
 
     def set_customer(self, *, intent: str, customer: str) -> Answer:
         """Make a PaymentIntent that isn't paid one of this customer's, whose method shall pay it."""
-        return ask(lambda: self._client.v1.payment_intents.update(intent, {"customer": customer}), seen)
+        return ask("update", lambda: self._client.v1.payment_intents.update(intent, {"customer": customer}), seen)
 
     def probe(self) -> bool | Answer:
         """Whether Stripe takes our key: True, or the answer that says otherwise."""
-        return ask(lambda: self._client.v1.payment_intents.list({"limit": 1}), lambda _: True)
+        return ask("list", lambda: self._client.v1.payment_intents.list({"limit": 1}), lambda _: True)
 
     def retrieve(self, *, intent: str) -> Answer:
         """The PaymentIntent as it is, with the card of its last charge. By id, so it is authoritative."""
-        return ask(lambda: self._client.v1.payment_intents.retrieve(intent, {"expand": [WITH_CHARGE]}), seen)
+        return ask(
+            "retrieve", lambda: self._client.v1.payment_intents.retrieve(intent, {"expand": [WITH_CHARGE]}), seen
+        )
 
     def cancel(self, *, intent: str, reason: Literal["", "abandoned"] = "") -> Answer:
         """Make sure that nothing more can be taken with this PaymentIntent. `reason` is kept there."""
         params: Any = {"cancellation_reason": reason} if reason else {}
-        return ask(lambda: self._client.v1.payment_intents.cancel(intent, params), seen)
+        return ask("cancel", lambda: self._client.v1.payment_intents.cancel(intent, params), seen)
 
     def list_charges(self, *, part: Part) -> Page[Charge] | Answer:
         """Charges, failed ones too, that were made in a window of time."""
-        return ask(lambda: self._client.v1.charges.list(listing.window(part)), listing.charges)
+        return ask("charge_list", lambda: self._client.v1.charges.list(listing.window(part)), listing.charges)
 
     def charges_of(self, *, intent: str) -> Page[Charge] | Answer:
         """The newest charges of one PaymentIntent; of them at most one has succeeded, and no later one can be."""
         params: Any = {"payment_intent": intent, "limit": listing.LARGEST_PAGE}
-        return ask(lambda: self._client.v1.charges.list(params), listing.charges)
+        return ask("charge_list", lambda: self._client.v1.charges.list(params), listing.charges)
 
     def list_intents(self, *, part: Part) -> Page[ListedIntent] | Answer:
         """PaymentIntents that were made in a window of time."""
-        return ask(lambda: self._client.v1.payment_intents.list(listing.window(part)), listing.intents)
+        return ask("list", lambda: self._client.v1.payment_intents.list(listing.window(part)), listing.intents)
 
     def list_refunds_made(self, *, part: Part) -> Page[StripeRefund] | Answer:
         """Refunds, whoever asked for them, that were made in a window of time."""
-        return ask(lambda: self._client.v1.refunds.list(listing.window(part)), listing.refunds)
+        return ask("refund_list", lambda: self._client.v1.refunds.list(listing.window(part)), listing.refunds)
 
     def list_disputes(self, *, part: Part) -> Page[StripeDispute] | Answer:
         """Disputes that began in a window of time."""
-        return ask(lambda: self._client.v1.disputes.list(listing.window(part)), listing.disputes)
+        return ask("dispute_list", lambda: self._client.v1.disputes.list(listing.window(part)), listing.disputes)
 
     def list_balance(self, *, part: Part) -> Page[StripeLine] | Answer:
         """What came to the balance and left it in a window of time, with what it is about."""
@@ -140,27 +143,27 @@ class Gateway:
 
     def inspect(self, *, intent: str) -> ListedIntent | Answer:
         """One PaymentIntent with its past."""
-        return ask(lambda: self._client.v1.payment_intents.retrieve(intent), listing.intent)
+        return ask("retrieve", lambda: self._client.v1.payment_intents.retrieve(intent), listing.intent)
 
     def refund(self, *, intent: str, amount: int, metadata: Mapping[str, str], key: str) -> RefundSeen | Answer:
         """Give back `amount` minor units of what this PaymentIntent has taken."""
         params: Any = {"payment_intent": intent, "amount": amount, "metadata": dict(metadata)}
-        return ask(lambda: self._client.v1.refunds.create(params, {"idempotency_key": key}), refund_seen)
+        return ask("refund", lambda: self._client.v1.refunds.create(params, {"idempotency_key": key}), refund_seen)
 
     def retrieve_refund(self, *, refund: str) -> RefundSeen | Answer:
         """The refund as it is. By id, so it is authoritative."""
-        return ask(lambda: self._client.v1.refunds.retrieve(refund), refund_seen)
+        return ask("refund_retrieve", lambda: self._client.v1.refunds.retrieve(refund), refund_seen)
 
     def list_refunds(self, *, intent: str, after: str = "") -> Page[StripeRefund] | Answer:
         """A page of one PaymentIntent's refunds: those older than the refund `after`."""
         params: Any = {"payment_intent": intent, "limit": listing.LARGEST_PAGE}
         if after:
             params["starting_after"] = after
-        return ask(lambda: self._client.v1.refunds.list(params), listing.refunds)
+        return ask("refund_list", lambda: self._client.v1.refunds.list(params), listing.refunds)
 
     def retrieve_dispute(self, *, dispute: str) -> DisputeSeen | Answer:
         """The dispute as it is."""
-        return ask(lambda: self._client.v1.disputes.retrieve(dispute), dispute_seen)
+        return ask("dispute_retrieve", lambda: self._client.v1.disputes.retrieve(dispute), dispute_seen)
 
 
 @functools.cache

@@ -1,11 +1,13 @@
 """From the SDK's objects and errors to `answers`: what each one proves, and no more."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import stripe
 
+from payments import counters
 from payments.answers import (
     Answer,
     CardFace,
@@ -21,12 +23,43 @@ from payments.answers import (
     StripeRefund,
     Unknown,
 )
+from payments.counters import StripeAnswer, StripeEndpoint
 
 T = TypeVar("T")
 
+UNREADABLE = "unreadable_answer"
+# A 429 about one object that somebody else is changing just now; it says nothing of our pace.
+LOCK_TIMEOUT = "lock_timeout"
 
-def ask(call: Callable[[], Any], read: Callable[[Any], T]) -> T | Answer:
-    """Make one call and name its outcome. Raises nothing that depends on the answer."""
+
+def ask(endpoint: StripeEndpoint, call: Callable[[], Any], read: Callable[[Any], T]) -> T | Answer:
+    """Make one call, name its outcome and count it. Raises nothing that depends on the answer."""
+    began = time.monotonic()
+    reply = _ask(call, read)
+    counters.count_answer(endpoint=endpoint, answer=_counted_as(reply), seconds=time.monotonic() - began)
+    return reply
+
+
+def _counted_as(reply: object) -> StripeAnswer:
+    match reply:
+        case Declined():
+            return "declined"
+        case Rejected():
+            return "rejected"
+        case Misconfigured():
+            return "key_refused"
+        case Unknown(why=why, http_status=status) if why == UNREADABLE or (status is not None and status < 400):
+            return "unreadable"
+        case Unknown(http_status=None):
+            return "no_answer"
+        case Unknown(http_status=429, why=why) if why != LOCK_TIMEOUT:
+            return "too_many"
+        case Unknown(http_status=int(status)):
+            return "server_error" if status >= 500 else "conflict"
+    return "answered"
+
+
+def _ask(call: Callable[[], Any], read: Callable[[Any], T]) -> T | Answer:
     try:
         return read(call())
     except stripe.CardError as error:
@@ -41,7 +74,7 @@ def ask(call: Callable[[], Any], read: Callable[[Any], T]) -> T | Answer:
         return _unknown(error)
     except (AttributeError, KeyError, TypeError, ValueError):
         # Answered, but with a body that isn't what was asked for: the SDK, or `read`, stumbled over it.
-        return Unknown(why="unreadable_answer")
+        return Unknown(why=UNREADABLE)
 
 
 def seen(answer: Any) -> Seen:
@@ -112,7 +145,7 @@ def _declined(error: stripe.CardError) -> Declined | Unknown:
     """A 402 whose body can be read; the codes decide later what it means."""
     details = error.error
     if details is None or not error.code:
-        return Unknown(why="unreadable_answer", http_status=402, request=error.request_id or "")
+        return Unknown(why=UNREADABLE, http_status=402, request=error.request_id or "")
     intent = getattr(details, "payment_intent", None)
     refusal = read_refusal(details, intent=read_intent(intent) if intent else None, request=error.request_id or "")
     if refusal is None:

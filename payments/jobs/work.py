@@ -14,6 +14,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
+from payments import counters
 from payments.actions import ACTIONS, Action, Did, Refused, Wish
 from payments.models import Job, JobItem
 
@@ -82,6 +83,8 @@ def _items(job: Job, clock: Callable[[], datetime], until: float) -> Iterator[Di
         if began >= until or not Job.objects.filter(id=job.id, state=Job.State.RUNNING).exists():
             return
         outcome = _do(job, action, item_id, clock)
+        if outcome is not None:
+            counters.JOB_ITEMS.labels(job.action, _state_after(outcome).value).inc()
         if isinstance(outcome, Did):
             yield outcome
         time.sleep(max(0.0, pause - (time.monotonic() - began)))
@@ -113,5 +116,9 @@ def _wish(job: Job, item: JobItem, now: datetime) -> Wish:
 
 
 def _note(item: JobItem, outcome: Did | Refused, now: datetime) -> None:
-    state = JobItem.State.DONE if isinstance(outcome, Did) else JobItem.State.REFUSED
-    JobItem.objects.filter(id=item.id, state=JobItem.State.WAITING).update(state=state, text=outcome.text, at=now)
+    waiting = JobItem.objects.filter(id=item.id, state=JobItem.State.WAITING)
+    waiting.update(state=_state_after(outcome), text=outcome.text, at=now)
+
+
+def _state_after(outcome: Did | Refused) -> JobItem.State:
+    return JobItem.State.DONE if isinstance(outcome, Did) else JobItem.State.REFUSED

@@ -97,30 +97,41 @@ def test_a_relay_that_waits_for_kafka_says_so(neighbour: Neighbour, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["worker", "beat"])
-def test_celerys_processes_beat(neighbour: Neighbour, tmp_path: Path, name: str) -> None:
-    """A worker also while nobody sends it anything; beat says it when Redis is away."""
-    with process(neighbour, *CELERY, name, log=tmp_path / "log") as child:
+def test_celerys_processes_beat_and_keep_their_file(neighbour: Neighbour, tmp_path: Path, name: str) -> None:
+    """A worker also while nobody sends it anything, and it tells its numbers. The file goes with the process."""
+    alive, port = tmp_path / "alive", free_port()
+    env = {"HEALTH_FILE": str(alive), "METRICS_PORT": str(port)}
+    with process(neighbour, *CELERY, name, log=tmp_path / "log", **env) as child:
         wait_until(lambda: beat_of(name) is not None, what="it beats", within=90)
         first = beat_of(name)
         assert first is not None
         assert first.pid == child.pid
         wait_until(lambda: Heartbeat.objects.get().beat_at > first.beat_at, what="it beats again")
+        os.utime(alive, (0, 0))
+        wait_until(lambda: alive.stat().st_mtime > 0, what="its file is fresh")
+        assert is_answering(f"http://127.0.0.1:{port}/metrics") == (name == "worker")
         child.terminate()
         assert child.wait(60) == 0
+    assert not alive.exists()
 
 
-def test_beat_says_that_redis_is_away(neighbour: Neighbour, tmp_path: Path) -> None:
-    """So that staff read what is missing, and not that nothing is due; until it is back."""
+@pytest.mark.parametrize("name", ["worker", "beat"])
+def test_celerys_processes_say_that_redis_is_away(neighbour: Neighbour, tmp_path: Path, name: str) -> None:
+    """So that staff read what is missing, and nobody restarts what only waits; until it is back."""
+    alive = tmp_path / "alive"
     own = Redis(folder=Path(os.environ["TEST_DATA"]) / f"redis-{uuid.uuid4().hex[:8]}", durable=False)
     own.start()
     with ExitStack() as stack:
         stack.callback(own.stop)
-        stack.enter_context(process(neighbour, *CELERY, "beat", log=tmp_path / "log", REDIS_URL=own.url))
-        wait_until(lambda: beat_of("beat") is not None, what="it beats", within=90)
+        env = {"REDIS_URL": own.url, "HEALTH_FILE": str(alive)}
+        stack.enter_context(process(neighbour, *CELERY, name, log=tmp_path / "log", **env))
+        wait_until(lambda: beat_of(name) is not None, what="it beats", within=90)
         own.kill()
-        assert told_by("beat") == "Redis does not answer (REDIS_URL)"
+        assert told_by(name) == "Redis does not answer (REDIS_URL)"
+        os.utime(alive, (0, 0))
+        wait_until(lambda: alive.stat().st_mtime > 0, what="its file is fresh while it waits")
         own.start()
-        wait_until(lambda: bool((beat := beat_of("beat")) and not beat.facts), what="it takes that back", within=90)
+        wait_until(lambda: bool((beat := beat_of(name)) and not beat.facts), what="it takes that back", within=90)
 
 
 def test_a_web_process_beats_with_its_requests_and_counts_refused_webhooks(
