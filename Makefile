@@ -11,11 +11,13 @@ SIZE ?= 1000000
 PYTEST := $(BIN)/python -m pytest
 NESTJS := docs/examples/nestjs
 SBOM := .data/sbom.cdx.json
+# Helm, and what Compose reads its files with: built from modules that are pinned with their hashes.
+TOOLS := .data/tools
 export PYTHONWARNINGS ?= default
 # Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm memory soak bench-admin bench-notifications mutation coverage lint format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm memory soak bench-admin bench-notifications mutation coverage lint deploy-check image-steps format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +101,19 @@ lint: $(STAMP)  ## style, types, import rules, migrations
 	@$(BIN)/python -m tests.placeholders manage.py check --fail-level WARNING
 	@DEBUG=false HTTPS_ONLY=true $(BIN)/python -m tests.placeholders manage.py check --deploy --fail-level WARNING
 
+deploy-check: $(STAMP) $(TOOLS)/helm  ## the Dockerfile's steps, the compose file and the Helm chart; needs Go, for Helm
+	@$(PYTEST) --no-services tests/deploy $(ARGS)
+
+image-steps: $(STAMP)  ## every step of the Dockerfile that needs no Docker, in a folder of its own
+	@$(PYTEST) --no-services -s tests/deploy/test_image.py $(ARGS)
+
+$(TOOLS)/helm: tests/deploy/tools/go.mod tests/deploy/tools/go.sum tests/deploy/tools/compose/main.go
+	@command -v go >/dev/null || { echo "Go 1.26 is needed to build Helm: without it the chart is not checked"; exit 1; }
+	@echo "building Helm and Compose's reader into $(TOOLS), minutes the first time …"
+	@mkdir -p $(TOOLS)
+	@cd tests/deploy/tools && go build -o $(CURDIR)/$(TOOLS)/ helm.sh/helm/v3/cmd/helm ./compose
+	@touch $@
+
 format: $(STAMP)  ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -108,6 +123,9 @@ lock: $(STAMP)  ## pin what pyproject.toml asks for, with hashes
 		--no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/base.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links pyproject.toml --group dev -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --group simulator \
+		-c requirements/dev.txt -o requirements/simulator.txt
 
 migrations: $(STAMP)  ## write the migrations that the models ask for
 	@$(BIN)/python -m tests.placeholders manage.py makemigrations
