@@ -124,7 +124,8 @@ def secret(device: TOTPDevice) -> str:
 def _note(user: Anybody, what: str, *, who: str = "") -> None:
     """In the staff log: what makes an account easier or harder to take is done in sight of those who lead."""
     name = user.get_username()
-    staff_log.note(who=who or f"staff: {name}", what="acted", details={"action": what, "user": name}, now=timezone.now())
+    details = {"action": what, "user": name}
+    staff_log.note(who=who or f"staff: {name}", what="acted", details=details, now=timezone.now())
 
 
 def _plain(code: str) -> str:
