@@ -135,11 +135,13 @@ class Gateway:
 
     def list_balance(self, *, part: Part) -> Page[StripeLine] | Answer:
         """What came to the balance and left it in a window of time, with what it is about."""
-        return ask(lambda: self._client.v1.balance_transactions.list(balance.window_of_balance(part)), balance.lines)
+        part_of_it = balance.window_of_balance(part)
+        return ask("balance_list", lambda: self._client.v1.balance_transactions.list(part_of_it), balance.lines)
 
     def balance_of(self, *, source: str) -> Page[StripeLine] | Answer:
         """What one charge, refund or dispute has moved, whenever that was."""
-        return ask(lambda: self._client.v1.balance_transactions.list(balance.of_source(source)), balance.lines)
+        about = balance.of_source(source)
+        return ask("balance_list", lambda: self._client.v1.balance_transactions.list(about), balance.lines)
 
     def inspect(self, *, intent: str) -> ListedIntent | Answer:
         """One PaymentIntent with its past."""

@@ -38,7 +38,7 @@ def look_at_key() -> Condition:
     missing: list[str] = []
     clock: datetime | None = None
     for right, question in _questions(client).items():
-        answer = ask(question, _date_of)
+        answer = ask("doctor", question, _date_of)
         match answer:
             case datetime():
                 clock = clock or answer
@@ -46,7 +46,7 @@ def look_at_key() -> Condition:
                 missing.append(right)
             case Misconfigured() | Unknown():
                 return Condition(trouble=answer)
-    account = ask(client.v1.accounts.retrieve_current, lambda found: str(found.id))
+    account = ask("doctor", client.v1.accounts.retrieve_current, lambda found: str(found.id))
     return Condition(
         trouble=None, missing=tuple(missing), clock=clock, account=account if isinstance(account, str) else ""
     )

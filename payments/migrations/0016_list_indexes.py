@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("payments", "0013_story"),
+        ("payments", "0015_prune"),
     ]
 
     operations = [
