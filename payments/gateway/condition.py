@@ -13,6 +13,7 @@ from typing import Any
 import stripe
 
 from payments.answers import Misconfigured, Unknown
+from payments.counters import StripeEndpoint
 from payments.gateway.account import WITH_CHARGE, make_client
 from payments.gateway.reading import ask
 
@@ -37,8 +38,8 @@ def look_at_key() -> Condition:
     client = make_client(timeout=PATIENCE)
     missing: list[str] = []
     clock: datetime | None = None
-    for right, question in _questions(client).items():
-        answer = ask("doctor", question, _date_of)
+    for right, (endpoint, question) in _questions(client).items():
+        answer = ask(endpoint, question, _date_of)
         match answer:
             case datetime():
                 clock = clock or answer
@@ -46,26 +47,26 @@ def look_at_key() -> Condition:
                 missing.append(right)
             case Misconfigured() | Unknown():
                 return Condition(trouble=answer)
-    account = ask("doctor", client.v1.accounts.retrieve_current, lambda found: str(found.id))
+    account = ask("account", client.v1.accounts.retrieve_current, lambda found: str(found.id))
     return Condition(
         trouble=None, missing=tuple(missing), clock=clock, account=account if isinstance(account, str) else ""
     )
 
 
-def _questions(client: stripe.StripeClient) -> dict[str, Callable[[], Any]]:
+def _questions(client: stripe.StripeClient) -> dict[str, tuple[StripeEndpoint, Callable[[], Any]]]:
     """By the name of the right in Stripe's dashboard. What only statements need comes last."""
     some: Any = {"limit": 1}
     with_charges: Any = some | {"expand": [f"data.{WITH_CHARGE}"]}
     api = client.v1
     return {
-        "read PaymentIntents": lambda: api.payment_intents.list(some),
-        "read Charges": lambda: api.charges.list(some),
-        "read PaymentIntents with their charges": lambda: api.payment_intents.list(with_charges),
-        "write PaymentIntents": lambda: api.payment_intents.cancel(NOBODYS_INTENT),
-        "read PaymentMethods": lambda: api.payment_methods.retrieve(NOBODYS_METHOD),
-        "read Refunds": lambda: api.refunds.list(some),
-        "read Disputes": lambda: api.disputes.list(some),
-        "read Balance transactions": lambda: api.balance_transactions.list(some),
+        "read PaymentIntents": ("list", lambda: api.payment_intents.list(some)),
+        "read Charges": ("charge_list", lambda: api.charges.list(some)),
+        "read PaymentIntents with their charges": ("list", lambda: api.payment_intents.list(with_charges)),
+        "write PaymentIntents": ("cancel", lambda: api.payment_intents.cancel(NOBODYS_INTENT)),
+        "read PaymentMethods": ("payment_method", lambda: api.payment_methods.retrieve(NOBODYS_METHOD)),
+        "read Refunds": ("refund_list", lambda: api.refunds.list(some)),
+        "read Disputes": ("dispute_list", lambda: api.disputes.list(some)),
+        "read Balance transactions": ("balance_list", lambda: api.balance_transactions.list(some)),
     }
 
 

@@ -8,7 +8,7 @@ import json
 import re
 import signal
 import threading
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _ActionsContainer
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -81,7 +81,7 @@ class AnsweringCommand(BaseCommand):
         self.stdout.write(json.dumps(document, ensure_ascii=False, default=str))
 
 
-def add_json(parser: ArgumentParser) -> None:
+def add_json(parser: _ActionsContainer) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
 

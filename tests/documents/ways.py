@@ -27,6 +27,9 @@ OWN_TEST = {
 
 # Programs that can't be run here, and why. What they are given is checked otherwise.
 NOT_HERE = {
+    "helm": "no Kubernetes is at hand; tests/deploy renders the chart and holds it against Kubernetes' schemas",
+    "pg_dump": "tests/e2e/test_backup.py carries out these very lines, with the rows that they need",
+    "pg_restore": "tests/e2e/test_backup.py carries out these very lines, with the rows that they need",
     "docker": "no Docker engine is at hand; tests/unit/test_documents.py looks at Dockerfile and compose file",
 }
 
@@ -43,7 +46,7 @@ SHELL_PROGRAMS = {"cp", "test"}
 LASTING = {"bridge", "relay"}
 
 # Exit codes beside 0 by which a command speaks; the documents tell them.
-ALSO_ENDS_WITH = {"reconcile": {2}}
+ALSO_ENDS_WITH = {"doctor": {1, 3}, "drain": {3}, "reconcile": {3}, "statement": {3}}
 
 
 def way_of(line: str) -> Way | None:

@@ -1,6 +1,5 @@
 """`manage.py drain`: stop charging, and wait until nothing is in hand, for a stop that interrupts nobody."""
 
-import json
 import sys
 import time
 from argparse import ArgumentTypeError
@@ -8,43 +7,44 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from payments import charging, metrics
+from payments.management.terminal import DONE, PARTLY, STOPPED, WHO, AnsweringCommand, add_json
 from payments.models import Pause
 
-WHO = "staff: command line"
 # A worker that was killed keeps its payments for the two minutes of its lease.
 WITHIN = 180
 LOOK_EVERY = 1.0
 # A claim that was being written when charging was paused is seen by the next look.
 QUIET_LOOKS = 2
-STILL_WAITS, INTERRUPTED = 3, 130
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """A pause as `manage.py pause` makes it, and the wait for what is under way."""
 
     help = (
         "For a planned stop: charging takes nothing new (as manage.py pause), then wait until no payment and no refund "
         "is in hand and every outcome is told. Intake goes on; manage.py resume undoes it. "
-        'Examples: drain --reason "new version"; drain --dry-run. '
-        "Exit code 0: nothing is in hand; 3: something still is when --within is over; 130: Ctrl-C. "
-        "In both of the last cases charging stays paused."
+        "Where something still is when --within is over (exit code 3), or at Ctrl-C, charging stays paused."
     )
+    examples = """
+manage.py drain --reason "new version"
+manage.py drain --dry-run
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Why, and for how long to wait."""
         parser.add_argument("--reason", default="a planned stop", help="why; shown to everyone who looks")
         parser.add_argument("--within", type=_seconds, default=WITHIN, help=f"wait so many seconds at most ({WITHIN})")
         parser.add_argument("--dry-run", action="store_true", help="only say what is in hand; nothing is paused")
-        parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """A line whenever what is in hand has changed, then one for the end."""
         if options["dry_run"]:
             in_hand = metrics.look_in_hand(now=datetime.now(UTC))
-            self._report(in_hand, "Nothing was changed.", as_json=options["json"], drained=in_hand.is_nothing)
+            self._report(options, in_hand, "Nothing was changed.", code=DONE)
             return
         try:
             news = charging.pause(cause=Pause.Cause.STAFF, reason=options["reason"], who=WHO, now=datetime.now(UTC))
@@ -53,14 +53,12 @@ class Command(BaseCommand):
             in_hand = self._wait(options["within"], quiet=options["json"])
         except KeyboardInterrupt:
             self.stderr.write("Charging stays paused. manage.py drain goes on waiting, manage.py resume undoes it.")
-            sys.exit(INTERRUPTED)
+            sys.exit(STOPPED)
         if in_hand.is_nothing:
             word = "Nothing is in hand: stop the processes. manage.py resume goes on."
         else:
             word = "Something is still in hand, and charging stays paused: run this again, or manage.py resume."
-        self._report(in_hand, word, as_json=options["json"], drained=in_hand.is_nothing)
-        if not in_hand.is_nothing:
-            sys.exit(STILL_WAITS)
+        self._report(options, in_hand, word, code=DONE if in_hand.is_nothing else PARTLY)
 
     def _wait(self, seconds: float, *, quiet: bool) -> metrics.InHand:
         until, looks, told = time.monotonic() + seconds, 0, None
@@ -74,20 +72,16 @@ class Command(BaseCommand):
                 told = in_hand
             time.sleep(LOOK_EVERY)
 
-    def _report(self, in_hand: metrics.InHand, word: str, *, as_json: bool, drained: bool) -> None:
-        if as_json:
-            self.stdout.write(json.dumps(asdict(in_hand) | {"drained": drained}))
-            return
-        self.stdout.write(_line(in_hand))
+    def _report(self, options: dict[str, Any], in_hand: metrics.InHand, word: str, *, code: int) -> None:
+        lines = [_line(in_hand)]
         if in_hand.unknown:
-            self.stdout.write(f"{in_hand.unknown} outcomes are not known yet: Stripe is asked for them after resume.")
+            lines.append(f"{in_hand.unknown} outcomes are not known yet: Stripe is asked for them after resume.")
         if in_hand.jobs:
-            self.stdout.write(
-                f"{in_hand.jobs} jobs run: a worker that is stopped ends its slice, and they go on later."
-            )
+            lines.append(f"{in_hand.jobs} jobs run: a worker that is stopped ends its slice, and they go on later.")
         if in_hand.untold:
-            self.stdout.write("What is not told waits for the relay: is one active? (manage.py doctor)")
-        self.stdout.write(word)
+            lines.append("What is not told waits for the relay: is one active? (manage.py doctor)")
+        document = asdict(in_hand) | {"drained": in_hand.is_nothing}
+        self.answer(options, document=document, lines=[*lines, word], code=code)
 
 
 def _line(in_hand: metrics.InHand) -> str:

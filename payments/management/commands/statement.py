@@ -1,40 +1,39 @@
 """`manage.py statement`: a month of Stripe's balance beside our rows, for who keeps the books."""
 
-import json
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
 from payments import gateway, money, statement
+from payments.management.terminal import PARTLY, STOPPED, WHO, AnsweringCommand, add_json
 from payments.models import Statement
-
-WHO = "staff: command line"
-DIFFERS = 3
-STOPPED = 130
 
 # Of a file or a pipe, where nothing says how wide it is.
 WIDTH_OF_A_FILE = 160
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Exit code 0: the books agree, 3: something differs, 1: it couldn't be found out, 2: a wrong option."""
 
     help = (
         "A month of Stripe's balance beside our rows: charged, refunded, disputed, fees and net by currency, and what "
-        "differs. Months are those of UTC. Example: statement --month 2026-10 --csv > october.csv. Exit code 0: all "
-        "agrees; 3: something differs; 1: trouble, and the same command goes on where it was."
+        "differs (exit code 3). Months are those of UTC. After trouble the same command goes on where it was."
     )
+    examples = """
+manage.py statement --month 2026-10
+manage.py statement --month 2026-10 --csv > october.csv
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which month, and in what form."""
         parser.add_argument("--month", type=_month, help="such as 2026-10; without it the last one that is over")
         forms = parser.add_mutually_exclusive_group()
         forms.add_argument("--csv", action="store_true", help="print every line, for a spreadsheet")
-        forms.add_argument("--json", action="store_true", help="print one JSON object; amounts in minor units")
+        add_json(forms)  # amounts in minor units
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Progress on stderr, the result on stdout."""
@@ -47,12 +46,12 @@ class Command(BaseCommand):
         if options["csv"]:
             for part in statement.write_sheet(statement=made):
                 self.stdout.write(part, ending="")
-        elif options["json"]:
-            self.stdout.write(json.dumps(made.result))
         else:
-            self._show(made.result)
+            if not options["json"]:
+                self._show(made.result)
+            self.answer(options, document=made.result, lines=[])
         if count := made.result["differenceCount"]:
-            raise CommandError(f"{count} differ{'s' if count == 1 else ''}: see above", returncode=DIFFERS)
+            raise CommandError(f"{count} differ{'s' if count == 1 else ''}: see above", returncode=PARTLY)
 
     def _make(self, month: statement.Month) -> Statement:
         def clock() -> datetime:
