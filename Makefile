@@ -11,7 +11,7 @@ SIZE ?= 1000000
 PYTEST := $(BIN)/python -m pytest
 export PYTHONWARNINGS ?= default
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages proof storm memory soak bench-admin mutation coverage lint format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages proof storm memory soak bench-admin bench-replay mutation coverage lint format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ soak: $(STAMP)  ## 100,000 random histories, until the first that breaks a promi
 
 bench-admin: $(STAMP)  ## how fast the admin is with SIZE payments (1,000,000: a quarter of an hour); ARGS=--json=FILE
 	@$(BIN)/python -m benchmarks.admin --size $(SIZE) $(ARGS)
+
+bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: five minutes); ARGS=--rate=20
+	@$(BIN)/python -m benchmarks.replay --size $(if $(filter file,$(origin SIZE)),10000,$(SIZE)) $(ARGS)
 
 mutation: $(STAMP)  ## change the money code in one place at a time: what no test notices; hours; ROOM=money for one
 	@WORKERS=$(WORKERS) $(BIN)/python -m tests.mutation $(ROOM)
