@@ -25,7 +25,7 @@ class Command(AnsweringCommand):
     )
     examples = """
 manage.py statement --month 2026-10
-manage.py statement --month 2026-10 --csv > october.csv
+manage.py statement --month 2026-10 --csv | less
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
