@@ -178,7 +178,9 @@ class Env(BaseSettings):
     keep_outbox: Kept = Field(default=None, description=KEPT)
     keep_webhooks: Kept = Field(default=None, description=KEPT)
     keep_jobs: Kept = Field(default=None, description=KEPT)
-    keep_personal: Kept = Field(default=None, description=KEPT)
+    keep_personal: Kept = Field(
+        default=None, description="set it to a span of 30 days or more, e.g. 365d, or unset it to keep them for ever"
+    )
     otel_exporter_otlp_endpoint: Stripped | None = Field(
         default=None, description="set it to the collector's address, e.g. http://collector:4318"
     )
@@ -263,11 +265,19 @@ class Env(BaseSettings):
             raise ValueError("is not a member's name")
         return value
 
-    @field_validator("keep_inbox", "keep_outbox", "keep_webhooks", "keep_jobs", "keep_personal")
+    @field_validator("keep_inbox", "keep_outbox", "keep_webhooks", "keep_jobs")
     @classmethod
     def _kept_for_a_day(cls, value: timedelta | None) -> timedelta | None:
         if value is not None and value < timedelta(days=1):
             raise ValueError("is shorter than a day")
+        return value
+
+    @field_validator("keep_personal")
+    @classmethod
+    def _kept_for_a_month(cls, value: timedelta | None) -> timedelta | None:
+        # The card networks' cap counts the declines of 30 days by the card's fingerprint.
+        if value is not None and value < timedelta(days=30):
+            raise ValueError("is shorter than 30 days")
         return value
 
     @model_validator(mode="after")

@@ -130,7 +130,7 @@ def _look_at_size() -> Finding:
 def judge_space(name: str, says: str, free: int) -> Finding:
     """By the bytes that are left."""
     says = f"{says}, {for_people(free)} are free"
-    fix = "make room on its disk, or give it a larger one; manage.py prune removes what is old"
+    fix = "make room on its disk, or give it a larger one"
     if free < NO_SPACE:
         return fail(name, says, fix)
     return warn(name, says, fix) if free < LITTLE_SPACE else ok(name, says)

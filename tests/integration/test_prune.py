@@ -1,180 +1,30 @@
 """`manage.py prune`: what is old and needed by nobody goes; whatever a promise needs stays, however old."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
-from payments import charging, intake, outbox, retention
+from payments import retention
 from payments.actions import ACTIONS
 from payments.gateway import Gateway
-from payments.intake import Topic
-from payments.models import InboxMessage, Job, JobItem, OutboxMessage, Payment, Position, Pruned, Webhook
+from payments.models import InboxMessage, Job, JobItem, OutboxMessage, Payment, Pruned, Webhook
 from payments.retention import run as retention_run
 from tests.conftest import Clock
-from tests.integration.events import accept, event, record
+from tests.integration.events import event
 from tests.integration.ledger_rows import PAID, payment
-from tests.integration.parked_rows import dismiss, park
+from tests.integration.old_rows import LONG, newest, of_topic, pay, prune, take
+from tests.integration.parked_rows import park
 
 pytestmark = pytest.mark.django_db
-
-TOPIC = "payment.createInitial"
-LONG = timedelta(days=100)
 
 
 @pytest.fixture(autouse=True)
 def _kept(settings: Any) -> None:
     """A month of everything but personal data."""
     settings.KEEP_INBOX = settings.KEEP_OUTBOX = settings.KEEP_WEBHOOKS = settings.KEEP_JOBS = timedelta(days=30)
-
-
-def prune(now: datetime, **options: Any) -> dict[str, int]:
-    """A whole run; how many rows of each."""
-    counts: dict[str, int] = {}
-    for step in retention.prune(now=now, pause=0, **options):
-        counts[step.what] = counts.get(step.what, 0) + step.rows
-    return counts
-
-
-def of_topic(sent: Any, *, at: datetime, offset: int, headers: Any = ()) -> intake.Record:
-    """A record of a topic that has an id, as Kafka's have."""
-    return replace(record(sent, at=at, offset=offset, headers=headers), topic_id="id1")
-
-
-def take(clock: Clock, *records: intake.Record) -> dict[str, int]:
-    """A batch through the front door."""
-    return accept(*records, now=clock()).counts
-
-
-def pay(clock: Clock, gateway: Gateway) -> None:
-    """Charge what is due, and publish what is to be told."""
-    charging.charge(payment_ids=list(Payment.objects.values_list("id", flat=True)), gateway=gateway, clock=clock)
-    publish(clock)
-
-
-def publish(clock: Clock) -> None:
-    """As the relay does."""
-    outbox.mark_published(ids=[row.id for row in outbox.waiting(limit=100)], now=clock())
-
-
-def newest(clock: Clock) -> None:
-    """Something comes in now: the newest record stays in any case."""
-    take(clock, of_topic(event("newest"), at=clock(), offset=1_000))
-
-
-def test_records_of_paid_payments_go_and_their_offsets_stay_known(clock: Clock, stripe_gateway: Gateway) -> None:
-    """P2: the audit tells what was removed from what was never there; P1: a rewind makes nothing new of them."""
-    first = [of_topic(event("a"), at=clock(), offset=0), of_topic(event("b"), at=clock(), offset=1)]
-    again = of_topic(event("a"), at=clock.advance(seconds=1), offset=3)
-    take(clock, *first, again)
-    pay(clock, stripe_gateway)
-    clock.advance(days=LONG.days)
-    newest(clock)
-    assert prune(clock()) == {"told": 2, "records": 3}
-    assert InboxMessage.objects.count() == 1
-    topic = Topic("test", TOPIC, "id1")
-    taken = intake.look_at_rows(topic=topic, partition=0, first=0, end=5)
-    assert (taken.verdicts, taken.pruned, taken.gaps) == ({}, 3, [(2, 2), (4, 4)])
-    assert take(clock, *first, again) == {"known": 3}
-    assert (Payment.objects.count(), InboxMessage.objects.count()) == (3, 1)
-
-
-def test_what_comes_again_from_a_topic_without_an_id_is_judged_by_its_time(
-    clock: Clock, stripe_gateway: Gateway
-) -> None:
-    """It may be a topic that was made anew, whose records must not be taken for those that were pruned."""
-    old = record(event("a"), at=clock(), offset=0)
-    take(clock, old)
-    pay(clock, stripe_gateway)
-    clock.advance(days=LONG.days)
-    newest(clock)
-    prune(clock())
-    assert take(clock, old) == {"known": 0, "duplicate": 1}
-    anew = record(event("c"), at=clock(), offset=0)
-    assert take(clock, anew) == {"known": 0, "accepted": 1}
-
-
-def test_records_without_an_id_are_of_the_topic_that_was_met_first(clock: Clock, stripe_gateway: Gateway) -> None:
-    """As for the audit: their offsets are noted where they are asked for."""
-    take(clock, of_topic(event("a"), at=clock(), offset=0))
-    pay(clock, stripe_gateway)
-    InboxMessage.objects.update(topic_id="")
-    clock.advance(days=LONG.days)
-    newest(clock)
-    prune(clock())
-    assert intake.look_at_rows(topic=Topic("test", TOPIC, "id1"), partition=0, first=0, end=1).pruned == 1
-
-
-def test_where_no_position_would_know_of_it_nothing_goes(clock: Clock, stripe_gateway: Gateway) -> None:
-    """A row is removed only together with the note of its offset."""
-    take(clock, of_topic(event("a"), at=clock(), offset=0))
-    pay(clock, stripe_gateway)
-    clock.advance(days=LONG.days)
-    newest(clock)
-    Position.objects.all().delete()
-    assert "records" not in prune(clock())
-
-
-def test_a_payment_that_is_not_at_rest_keeps_its_records_and_what_was_told(
-    clock: Clock, stripe_gateway: Gateway
-) -> None:
-    """It may be asked for, explained, or told again; a parked record waits for a person for as long as it takes."""
-    take(clock, of_topic(event("pending"), at=clock(), offset=0))
-    take(clock, of_topic(event("failed", method="pm_card_chargeDeclined"), at=clock(), offset=1))
-    failed = Payment.objects.get(subscription_id="failed")
-    charging.charge(payment_ids=[failed.id], gateway=stripe_gateway, clock=clock)
-    park(b"poison", clock)
-    publish(clock)
-    clock.advance(days=LONG.days)
-    newest(clock)
-    assert prune(clock()) == {}
-
-
-def test_an_event_id_that_keeps_a_closed_payment_closed_stays(clock: Clock, stripe_gateway: Gateway) -> None:
-    """P1: sent again after all that time, it would be a new payment; without an id, the record's time says enough."""
-    with_id = of_topic(event("a"), at=clock(), offset=0, headers=(("ce_id", b"e1"),))
-    without = of_topic(event("b"), at=clock(), offset=1)
-    take(clock, with_id, without)
-    for one in Payment.objects.all():
-        charging.close(payment_id=one.id, who="aida", reason="a test", gateway=stripe_gateway, now=clock())
-    publish(clock)
-    clock.advance(days=LONG.days)
-    newest(clock)
-    assert prune(clock()) == {"told": 2, "records": 1}
-    resent = of_topic(event("a"), at=clock(), offset=7, headers=(("ce_id", b"e1"),))
-    assert take(clock, resent) == {"known": 0, "duplicate": 1}
-
-
-def test_a_dismissed_record_goes_after_its_dead_letter_and_is_not_parked_again(clock: Clock) -> None:
-    """Not while a row of the outbox or a job names it."""
-    take(clock, of_topic(b"poison", at=clock(), offset=5))
-    row = InboxMessage.objects.get()
-    dismiss(row, clock)
-    job = Job.objects.create(
-        action="dismiss", asked_by="aida", total=1, created_at=clock(), state="stopped", reason="x"
-    )
-    item = JobItem.objects.create(job=job, number=1, record=row)
-    clock.advance(days=LONG.days)
-    newest(clock)
-    assert prune(clock()) == {}
-    publish(clock)
-    clock.advance(days=LONG.days)
-    assert prune(clock()) == {"told": 1}
-    item.delete()
-    assert prune(clock()) == {"records": 1}
-    assert take(clock, of_topic(b"poison", at=clock(), offset=5)) == {"known": 1}
-
-
-def test_the_newest_record_stays(clock: Clock, stripe_gateway: Gateway) -> None:
-    """By it adoption knows up to when the database remembers."""
-    take(clock, of_topic(event("a"), at=clock(), offset=0))
-    pay(clock, stripe_gateway)
-    clock.advance(days=LONG.days)
-    assert prune(clock()) == {"told": 1}
 
 
 def told(of: Payment, number: int, *, published_at: datetime | None, **fields: Any) -> OutboxMessage:
@@ -321,18 +171,6 @@ def test_the_command_counts_and_only_acts_when_told_to(capsys: pytest.CaptureFix
     settings.KEEP_WEBHOOKS = None
     call_command("prune")
     assert capsys.readouterr().out.startswith("Everything is kept for ever")
-
-
-def test_nothing_is_known_by_an_offset_that_was_never_pruned(clock: Clock) -> None:
-    """At the edges of what was."""
-    take(clock, of_topic(event("a"), at=clock(), offset=0))
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE payments_position SET pruned = '{[5,8)}'")
-    counts = take(
-        clock, of_topic(event("b"), at=clock(), offset=4), of_topic(event("c"), at=clock(), offset=5),
-        of_topic(event("d"), at=clock(), offset=8),
-    )  # fmt: skip
-    assert counts == {"known": 1, "accepted": 2}
 
 
 def test_what_was_pruned_is_not_said_to_have_never_been_told(clock: Clock, stripe_gateway: Gateway) -> None:
