@@ -7,8 +7,11 @@ WITH charging AS (
     SELECT WHERE NOT EXISTS (
         SELECT FROM payments_pause WHERE ended_at IS NULL OR ended_at > %(now)s - %(shown_within)s)
 ), kept AS (
-    -- What was published long ago may have been pruned, the oldest first: from then on nothing is missing.
-    SELECT channel, COALESCE(min(created_at) FILTER (WHERE published_at IS NOT NULL), min(created_at)) AS since
+    -- What was published long ago may have been pruned: since then nothing is missing. Rows of payments that don't rest
+    -- are never pruned, so the oldest row alone doesn't say it.
+    SELECT channel, GREATEST(
+        COALESCE(min(created_at) FILTER (WHERE published_at IS NOT NULL), min(created_at)),
+        (SELECT before FROM payments_pruned WHERE what = 'outbox')) AS since
     FROM payments_outboxmessage GROUP BY channel
 ), awaited AS (
     -- A step that somebody waits to hear of: a payment was paid; an attempt that somebody asked for failed or was

@@ -20,6 +20,7 @@ from tests.conftest import Clock
 from tests.integration.desk import settle_each
 from tests.integration.events import accept, event, record
 from tests.integration.ledger_rows import restoring
+from tests.integration.old_rows import prune
 
 pytestmark = pytest.mark.django_db
 
@@ -148,3 +149,14 @@ def test_all_checks_see_the_same_moment_and_none_can_change_it(ledger: dict[str,
     with pytest.raises(DatabaseError, match="read-only transaction"):
         Payment.objects.update(attention="x")
     looking.close()
+
+
+def test_what_was_pruned_is_not_missed(ledger: dict[str, Payment], clock: Clock, settings: Any) -> None:
+    """Rows of payments that don't rest stay, however old: the oldest that is there says nothing of the others."""
+    settings.KEEP_INBOX = settings.KEEP_OUTBOX = settings.KEEP_WEBHOOKS = settings.KEEP_JOBS = timedelta(days=1)
+    later = clock() + timedelta(days=100)
+    before = broken(later)
+    counts = prune(later)
+    assert counts["told"] > 0
+    assert OutboxMessage.objects.filter(payment__status="failed").exists()
+    assert broken(later) == before
