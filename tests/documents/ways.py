@@ -46,7 +46,7 @@ SHELL_PROGRAMS = {"cp", "test"}
 LASTING = {"bridge", "relay"}
 
 # Exit codes beside 0 by which a command speaks; the documents tell them.
-ALSO_ENDS_WITH = {"doctor": {1, 3}, "drain": {3}, "reconcile": {3}, "statement": {3}}
+ALSO_ENDS_WITH = {"doctor": {1, 3}, "drain": {3}, "forget_user": {1}, "reconcile": {3}, "statement": {3}}
 
 
 def way_of(line: str) -> Way | None:

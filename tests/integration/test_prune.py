@@ -162,7 +162,7 @@ def test_the_command_counts_and_only_acts_when_told_to(capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines() == [
         "webhooks, kept for 30 d: 1 webhooks would go.", "Nothing was changed. Add --yes to act.",
     ]  # fmt: skip
-    call_command("prune", "--dry-run", "--yes", "--json")
+    call_command("prune", "--dry-run", "--json")
     told_so = json.loads(capsys.readouterr().out)
     assert (told_so["acted"], told_so["rows"]) == (False, {"webhooks": {"webhooks": 1}})
     call_command("prune", "--only", "webhooks", "--yes", "--pause", "0")
