@@ -9,7 +9,7 @@ from pathlib import Path
 
 from payments import charging
 from payments.gateway import Gateway
-from payments.models import Break, InboxMessage, Payment
+from payments.models import Break, InboxMessage, Job, Payment
 from tests.integration.events import accept, event, record
 
 UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
@@ -47,6 +47,10 @@ class World:
             fitted = [str(self.parked().id) if word.isdigit() else word for word in fitted]
         if "--settle" in fitted:
             fitted[fitted.index("--settle") + 1] = str(self.open_break().id)
+        if name == "replay_failed":
+            self.failed()
+        if "--job" in fitted:  # the one whose preview the line before has shown
+            fitted[fitted.index("--job") + 1] = str(Job.objects.latest("id").id)
         return [*fitted, *ALSO.get(name, [])]
 
     def waiting(self) -> Payment:
