@@ -11,4 +11,4 @@ SEED = int(os.environ.get("PROOF_SEED", "1"))
 ONLY = os.environ.get("PROOF_HISTORY", "")
 
 # Random histories: hundreds of lives each, so few in the sample; the soak is for a night.
-RANDOM_HISTORIES = {"sample": 20, "ci": 300, "full": 2_000, "soak": 100_000}[SIZE]
+RANDOM_HISTORIES = {"sample": 20, "ci": 100, "full": 2_000, "soak": 100_000}[SIZE]
