@@ -24,7 +24,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu import Queue
 from kombu.exceptions import OperationalError
-from kombu.transport.redis import Channel
+from kombu.transport.redis import Channel, Transport
 
 from billing_project.progress import progress
 from payments import counters
@@ -40,6 +40,19 @@ log = structlog.get_logger(__name__)
 # Where the connection is lost, kombu would put back what is in hand through the very connection that is gone, and end
 # the worker on that now and then. A lost doorbell is rung again by the sweep.
 Channel.do_restore = False
+
+
+class OpenChannel(Channel):
+    """One that says so when it is closed. kombu hears of old channels for a moment after Redis is back, and where they
+    should fail as the connection has, they end the worker: `connection` is None then."""
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        if self.connection is None:
+            raise ConnectionError("the channel is closed")
+        return super()._connparams(asynchronous)
+
+
+Transport.Channel = OpenChannel
 
 app = Celery("billing_project")
 app.conf.update(
