@@ -49,7 +49,7 @@ class Series:
 def _labels(series: str) -> Labels:
     selector = promql.parse(series)
     assert isinstance(selector, promql.VectorSelector)
-    return frozenset({(NAME, selector.name), *((one.name, one.value) for one in selector.matchers.matchers)})
+    return frozenset({(NAME, selector.name), *((one.name, str(one.value)) for one in selector.matchers.matchers)})
 
 
 def _expand(values: str) -> list[Sample]:
@@ -224,6 +224,7 @@ def _call(expr: promql.Call, over: Series, at: float) -> Vector | float:
 
 def _steps(subquery: promql.SubqueryExpr, over: Series, at: float) -> dict[Labels, list[float]]:
     assert subquery.step is not None
+    assert subquery.range is not None
     step, span = subquery.step.total_seconds(), subquery.range.total_seconds()
     found: dict[Labels, list[float]] = {}
     moment = math.floor(at / step) * step
