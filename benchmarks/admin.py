@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-GOAL_MS = 200
 SETTINGS = {
     "STRIPE_SECRET_KEY": "sk_test_benchmark",
     "KAFKA_BROKER": "127.0.0.1:9",
@@ -26,6 +25,8 @@ SETTINGS = {
     "LOG_LEVEL": "ERROR",
     # Not the tests' own environment: it copies every template's context.
     "ALLOWED_HOSTS": "testserver",
+    # Nobody ends TLS here.
+    "HTTPS_ONLY": "false",
 }
 
 
@@ -66,12 +67,12 @@ def _run(asked: argparse.Namespace) -> int:
     export = _whole_export(asked.size)
     report: dict[str, Any] = {
         "payments": asked.size, "machine": _machine(), "python": platform.python_version(), "filled_in_s": filled,
-        "goal_ms": GOAL_MS, "pages": figures, "whole_export": export,
+        "pages": figures, "whole_export": export,
     }  # fmt: skip
     _print(report)
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
-    late = [one for one in figures if one["median_ms"] > GOAL_MS]
+    late = [one for one in figures if one["median_ms"] > one["goal_ms"]]
     return 1 if asked.strict and late else 0
 
 
@@ -79,6 +80,7 @@ def _fill(size: int, now: datetime) -> float:
     from django.db import connection
 
     from benchmarks import ledger
+    from payments import metrics
 
     began = time.monotonic()
 
@@ -92,6 +94,8 @@ def _fill(size: int, now: datetime) -> float:
         say("vacuum")
         # As autovacuum would: the planner knows the table, and index-only scans needn't look at rows.
         cursor.execute("VACUUM ANALYZE")
+    say("hours, as beat counts them for the front page")
+    metrics.count_hours(clock=lambda: datetime.now(UTC))
     say("filled")
     return round(time.monotonic() - began, 1)
 
@@ -112,7 +116,7 @@ def _measure(asked: argparse.Namespace, now: datetime) -> list[dict[str, Any]]:
         figures.append(
             {"group": page.group, "name": page.name, "median_ms": round(statistics.median(times), 1),
              "max_ms": round(max(times), 1), "sql_ms": round(statements.ms / len(times), 1),
-             "statements": round(statements.count / len(times))}
+             "statements": round(statements.count / len(times)), "goal_ms": page.goal_ms}
         )  # fmt: skip
         print(f"{page.group}: {page.name}: {figures[-1]['median_ms']} ms", file=sys.stderr, flush=True)
     return figures
@@ -201,7 +205,7 @@ def _print(report: dict[str, Any]) -> None:
     print(f"{report['payments']:,} payments, {report['machine']}, Python {report['python']}")
     print(f"{'':20}  {'':66}  {'median':>9}  {'max':>9}  {'of it SQL':>9}")
     for one in report["pages"]:
-        late = "" if one["median_ms"] <= GOAL_MS else "  over the goal"
+        late = "" if one["median_ms"] <= one["goal_ms"] else "  over the goal"
         print(f"{one['group']:20}  {one['name'][:66]:66}  {one['median_ms']:6.1f} ms  {one['max_ms']:6.1f} ms  "
               f"{one['sql_ms']:6.1f} ms{late}")  # fmt: skip
     export = report["whole_export"]

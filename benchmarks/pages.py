@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from payments.admin.lists import ListPage
+from payments.admin.paging import COUNTED
 from payments.admin.saved_views import SAVED_VIEWS
+from payments.metrics import Period
 from payments.models import Attempt, Payment
 
 LIST = "/admin/payments/payment/"
@@ -16,12 +19,13 @@ LIST = "/admin/payments/payment/"
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """One page of the admin by several addresses, so that no answer is only fast because it was just given.
-    `streamed`: only the first rows of it are waited for."""
+    `streamed`: only the first rows of it are waited for. `goal_ms`: how long it may take, at the median."""
 
     group: str
     name: str
     urls: tuple[str, ...]
     streamed: bool = False
+    goal_ms: int = 200
 
 
 def pages(*, repeats: int, now: datetime, seed: int) -> Iterator[Page]:
@@ -33,13 +37,22 @@ def pages(*, repeats: int, now: datetime, seed: int) -> Iterator[Page]:
         yield Page(group=group, name=name, urls=(_listed(**filters),) * repeats)
     for view in SAVED_VIEWS:
         yield Page(group="saved view", name=view.key, urls=(view.url,) * repeats)
-    for number in (1, 100, 400):
+    for period in Period:
+        yield Page(
+            group="front page", name=period.value, urls=(f"/admin/?period={period.value}",) * repeats, goal_ms=300
+        )
+    for number in sorted({min(number, _last_page()) for number in (1, 100, 400)}):
         yield Page(group="page", name=f"page {number}", urls=(_listed(p=number),) * repeats)
-    yield Page(group="page", name="oldest first", urls=(_listed(o=6),) * repeats)
+    yield Page(group="page", name="oldest first", urls=(_listed(o=2),) * repeats)
     yield Page(group="page", name="one payment", urls=tuple(f"{LIST}{one.id}/change/" for one in some))
     for model in ("refund", "dispute", "inboxmessage", "outboxmessage", "webhook", "break"):
         yield Page(group="other list", name=model, urls=(f"/admin/payments/{model}/",) * repeats)
     yield from _exports(repeats)
+
+
+def _last_page() -> int:
+    """Of the list: beyond what it counts there is none."""
+    return -(-min(Payment.objects.count(), COUNTED) // ListPage.list_per_page)
 
 
 def _some(repeats: int, chance: random.Random) -> list[Payment]:

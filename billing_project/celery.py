@@ -78,8 +78,10 @@ app.conf.update(
         "payments.hint": {"queue": SWEEP_QUEUE},
         "payments.give_back": {"queue": SWEEP_QUEUE},
         "payments.reconcile": {"queue": SWEEP_QUEUE},
+        "payments.statement": {"queue": SWEEP_QUEUE},
         "payments.sweep_jobs": {"queue": SWEEP_QUEUE},
         "payments.count": {"queue": SWEEP_QUEUE},
+        "payments.prune": {"queue": SWEEP_QUEUE},
     },
     accept_content=["json"],
     task_serializer="json",
@@ -93,8 +95,12 @@ app.conf.update(
         "hint": {"task": "payments.hint", "schedule": 1.0, "options": {"expires": 5}},
         # Does nothing but every ten minutes, or until an interrupted run is done.
         "reconcile": {"task": "payments.reconcile", "schedule": 60.0, "options": {"expires": 30}},
+        # Does nothing unless a person waits for one, or a month is over.
+        "statement": {"task": "payments.statement", "schedule": 10.0, "options": {"expires": 10}},
         # The dashboard's numbers; does nothing while the last count's time isn't over.
         "count": {"task": "payments.count", "schedule": 5.0, "options": {"expires": 5}},
+        # Does nothing but once a day, in slices, and only where a KEEP_… is set.
+        "prune": {"task": "payments.prune", "schedule": 60.0, "options": {"expires": 30}},
         "give back": {"task": "payments.give_back", "schedule": 1.0, "options": {"expires": 5}},
         "jobs": {"task": "payments.sweep_jobs", "schedule": 2.0, "options": {"expires": 5}},
     },

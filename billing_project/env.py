@@ -91,6 +91,7 @@ def _read_duration(text: str) -> timedelta | None:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Kept = Annotated[timedelta | None, BeforeValidator(_duration)]
 Durations = Annotated[list[timedelta], NoDecode, BeforeValidator(_durations)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
 
@@ -106,6 +107,7 @@ def _sums(value: object) -> object:
 
 Sums = Annotated[dict[str, int], NoDecode, BeforeValidator(_sums)]
 
+KEPT = "set it to a span of a day or more, e.g. 180d, or unset it to keep them for ever"
 A_TOPIC = "set it to letters, digits, dots, dashes and underscores"
 
 
@@ -172,6 +174,13 @@ class Env(BaseSettings):
     notify_pending: bool = Field(default=False, description="set it to true or false")
     approval_above_count: int = Field(default=20, ge=1, le=1_000_000, description="set it to a number, e.g. 20")
     approval_above_sum: Sums = Field(default={}, description="set it to sums, e.g. KZT:500000,USD:1000, or unset it")
+    keep_inbox: Kept = Field(default=None, description=KEPT)
+    keep_outbox: Kept = Field(default=None, description=KEPT)
+    keep_webhooks: Kept = Field(default=None, description=KEPT)
+    keep_jobs: Kept = Field(default=None, description=KEPT)
+    keep_personal: Kept = Field(
+        default=None, description="set it to a span of 30 days or more, e.g. 365d, or unset it to keep them for ever"
+    )
     otel_exporter_otlp_endpoint: Stripped | None = Field(
         default=None, description="set it to the collector's address, e.g. http://collector:4318"
     )
@@ -265,6 +274,21 @@ class Env(BaseSettings):
     def _member(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value):
             raise ValueError("is not a member's name")
+        return value
+
+    @field_validator("keep_inbox", "keep_outbox", "keep_webhooks", "keep_jobs")
+    @classmethod
+    def _kept_for_a_day(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value < timedelta(days=1):
+            raise ValueError("is shorter than a day")
+        return value
+
+    @field_validator("keep_personal")
+    @classmethod
+    def _kept_for_a_month(cls, value: timedelta | None) -> timedelta | None:
+        # The card networks' cap counts the declines of 30 days by the card's fingerprint.
+        if value is not None and value < timedelta(days=30):
+            raise ValueError("is shorter than 30 days")
         return value
 
     @model_validator(mode="after")

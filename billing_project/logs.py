@@ -29,7 +29,7 @@ ALLOWED = frozenset({
     "state", "status", "verdict", "step", "outcome", "code", "fault", "kind", "why", "who", "error", "http_status",
     # how much and how long
     "count", "rung", "accepted", "duplicates", "parked", "known", "seconds", "pause", "due_at", "tries", "queued",
-    "setting", "fix", "endpoint", "rate",
+    "setting", "fix", "endpoint", "rate", "month",
 })  # fmt: skip
 
 # Loggers whose arguments are addresses, counts and task ids.

@@ -220,6 +220,11 @@ METRICS_PORT = ENV.metrics_port
 METRICS_TOKEN = ENV.metrics_token.get_secret_value()
 HEALTH_FILE = ENV.health_file
 NOTIFY_PENDING = ENV.notify_pending
+KEEP_INBOX = ENV.keep_inbox
+KEEP_OUTBOX = ENV.keep_outbox
+KEEP_WEBHOOKS = ENV.keep_webhooks
+KEEP_JOBS = ENV.keep_jobs
+KEEP_PERSONAL = ENV.keep_personal
 APPROVAL_ABOVE_COUNT = ENV.approval_above_count
 APPROVAL_ABOVE_SUM = ENV.approval_above_sum
 

@@ -20,15 +20,17 @@ Span = tuple[int, int]
 class Audited:
     """One partition from `first` up to `committed`, exclusive; None: the group has read nothing of it.
 
-    Numbers of offsets: `verdicts` have rows; `aborted` belong to transactions that were given up; `unused` have no
-    record (markers, or deleted by compaction); `deleted` are before the first record that Kafka still has, so that
-    nobody can tell what stood there. `missing`: spans at which a record stands that has no row.
+    Numbers of offsets: `verdicts` have rows; `pruned` had rows, removed by their age; `aborted` belong to transactions
+    that were given up; `unused` have no record (markers, or deleted by compaction); `deleted` are before the first
+    record that Kafka still has, so that nobody can tell what stood there. `missing`: spans at which a record stands
+    that has no row.
     """
 
     partition: int
     first: int
     committed: int | None
     verdicts: dict[str, int]
+    pruned: int = 0
     aborted: int = 0
     unused: int = 0
     deleted: int = 0
@@ -59,7 +61,7 @@ def _audit(reader: Reader, beside: Reader, number: int, partition: Partition) ->
     deleted -= sum(offset < low for offset in there)
     return Audited(
         partition=number, first=taken.first, committed=partition.committed, verdicts=taken.verdicts,
-        aborted=len(there) - len(missing), unused=without - len(there) - deleted, deleted=deleted,
+        pruned=taken.pruned, aborted=len(there) - len(missing), unused=without - len(there) - deleted, deleted=deleted,
         missing=_spans(missing),
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """What one partition would read again: from `offset` up to `committed`, exclusive. `known` records have rows,
+    or had them before they were pruned,
     `new` ones have none."""
 
     partition: int
@@ -86,4 +87,5 @@ def _step(
         )
     taken = intake.look_at_rows(topic=topic, partition=number, first=target, end=committed)
     new = len(reader.find_records(partition=number, spans=taken.gaps))
-    return Step(partition=number, offset=target, committed=committed, known=sum(taken.verdicts.values()), new=new)
+    known = sum(taken.verdicts.values()) + taken.pruned
+    return Step(partition=number, offset=target, committed=committed, known=known, new=new)

@@ -6,6 +6,7 @@ and a `Seen` intent prove anything; whatever isn't listed is `Unknown`.
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
@@ -193,6 +194,31 @@ class StripeDispute:
     intent: str
     charge: str
     respond_by: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeLine:
+    """One of Stripe's balance transactions. `gross`, `fee` and `net` in minor units of `settled_in`, below zero where
+    money leaves; `category` is Stripe's reporting category.
+
+    `source` is the charge, refund, dispute, payout, … that it is about, `amount` and `currency` what that says: minor
+    units of the currency that the customer pays in, never below zero. `payment` is our own id in its metadata. All are
+    empty where Stripe names none.
+    """
+
+    id: str
+    category: str
+    gross: int
+    fee: int
+    net: int
+    settled_in: str
+    exchange_rate: Decimal | None
+    source: str
+    intent: str
+    payment: str
+    amount: int | None
+    currency: str
     created_at: datetime
 
 

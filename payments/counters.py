@@ -16,7 +16,7 @@ WORKER = CollectorRegistry()
 # Stripe's endpoints, by the names that the rate limit has for them (`limits.Endpoint`).
 StripeEndpoint = Literal[
     "create", "confirm", "retrieve", "update", "cancel", "list", "payment_method", "account", "charge_list", "refund",
-    "refund_retrieve", "refund_list", "dispute_retrieve", "dispute_list",
+    "refund_retrieve", "refund_list", "dispute_retrieve", "dispute_list", "balance_list",
 ]  # fmt: skip
 # What a call can come to. Those that prove nothing: no_answer, unreadable, server_error, too_many, conflict.
 StripeAnswer = Literal[

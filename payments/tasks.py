@@ -26,7 +26,9 @@ from payments import (
     metrics,
     reconcile,
     refunds,
+    retention,
     retry_policy,
+    statement,
     webhooks,
 )
 from payments.charging import Pace
@@ -150,6 +152,12 @@ def compare_books(**_: Any) -> None:
     reconcile.reconcile_by_schedule(gateway=gateway.connect(), clock=_now)
 
 
+@shared_task(name="payments.statement")
+def make_statement(**_: Any) -> None:
+    """Make the statement that somebody has asked for, or last month's."""
+    statement.make_by_schedule(gateway=gateway.connect(), clock=_now)
+
+
 @shared_task(name="payments.give_back")
 def give_back(**_: Any) -> None:
     """Bring refunds as far as they go, and ask Stripe about those and the disputes that it tells of by itself."""
@@ -166,6 +174,12 @@ def count_hours(**_: Any) -> None:
     """Bring the dashboard's numbers up to date, and forget processes that are long gone."""
     if metrics.count_hours(clock=_now):
         heartbeats.forget_old(now=_now())
+
+
+@shared_task(name="payments.prune")
+def prune(**_: Any) -> None:
+    """Once a day, remove what is older than the settings keep it; a slice of it, so that a stop waits for no more."""
+    retention.prune_daily(now=_now())
 
 
 def _now() -> datetime:

@@ -49,7 +49,9 @@ class Series:
 def _labels(series: str) -> Labels:
     selector = promql.parse(series)
     assert isinstance(selector, promql.VectorSelector)
-    return frozenset({(NAME, selector.name), *((one.name, str(one.value)) for one in selector.matchers.matchers)})
+    return frozenset(
+        {(NAME, str(selector.name)), *((str(one.name), str(one.value)) for one in selector.matchers.matchers)}
+    )
 
 
 def _expand(values: str) -> list[Sample]:

@@ -10,19 +10,21 @@ from django.db.models import QuerySet
 
 SUPPORT, FINANCE, LEAD = "Support", "Finance", "Lead"
 
-# Codenames of permissions of the app payments. Each group may also look at everything but the staff log.
+# Codenames of permissions of the app payments. Each group may also look at everything but what is NOT_FOR_ALL.
 MATRIX: dict[str, frozenset[str]] = {
     SUPPORT: frozenset({
         "retry_payment", "refresh_payment", "notify_payment", "replay_record", "see_personal_data",
     }),
-    FINANCE: frozenset({"refund_payment", "settle_break", "export_payment", "see_personal_data"}),
+    FINANCE: frozenset({
+        "refund_payment", "settle_break", "export_payment", "see_personal_data", "view_statement", "view_balanceline",
+    }),
     LEAD: frozenset({
         "approve_job", "close_payment", "reissue_payment", "correct_record", "dismiss_record", "see_personal_data",
         "view_staffentry",
     }),
 }  # fmt: skip
-# Who may look over the shoulders of the others isn't everybody.
-NOT_FOR_ALL = frozenset({"view_staffentry"})
+# Who may look over the shoulders of the others, and who sees what the company earns, isn't everybody.
+NOT_FOR_ALL = frozenset({"view_staffentry", "view_statement", "view_balanceline"})
 
 
 class PermissionsMissing(Exception):
@@ -39,7 +41,8 @@ class Change:
 
 def wanted(group: str) -> frozenset[str]:
     """Codenames of all that a group may do, looking included."""
-    looking = {f"view_{model._meta.model_name}" for model in apps.get_app_config("payments").get_models()}
+    models = apps.get_app_config("payments").get_models()
+    looking = {f"view_{model._meta.model_name}" for model in models if "view" in model._meta.default_permissions}
     return MATRIX[group] | (looking - NOT_FOR_ALL)
 
 

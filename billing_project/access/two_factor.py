@@ -6,9 +6,12 @@ import re
 import segno
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
+from django.utils import timezone
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from payments import staff_log
 
 # Each works once; who is down to a few makes new ones.
 RECOVERY_CODES = 10
@@ -57,6 +60,7 @@ def confirm(*, user: Anybody, code: str) -> tuple[TOTPDevice, list[str]] | None:
         device.confirmed = True
         device.save(update_fields=["confirmed"])
         TOTPDevice.objects.filter(user_id=user.pk, confirmed=False).delete()
+        _note(user, "two-factor login turned on")
         return device, make_recovery_codes(user=user)
 
 
@@ -67,6 +71,7 @@ def make_recovery_codes(*, user: Anybody) -> list[str]:
         device = StaticDevice.objects.create(user_id=user.pk, name=RECOVERY_NAME)
         codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
         StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
+        _note(user, "recovery codes made")
     return codes
 
 
@@ -90,11 +95,16 @@ def verify(*, user: Anybody, code: str) -> Device | None:
     return device
 
 
-def turn_off(*, user: Anybody) -> bool:
-    """Take the second factor away; False if there was none. Sessions that showed a code are as if they hadn't."""
+def turn_off(*, user: Anybody, who: str = "") -> bool:
+    """Take the second factor away; False if there was none. Sessions that showed a code are as if they hadn't.
+
+    `who` does it, if it isn't the user.
+    """
     with transaction.atomic():
         StaticDevice.objects.filter(user_id=user.pk).delete()
         removed, _ = TOTPDevice.objects.filter(user_id=user.pk).delete()
+        if removed:
+            _note(user, "two-factor login turned off", who=who)
     return bool(removed)
 
 
@@ -109,6 +119,13 @@ def secret(device: TOTPDevice) -> str:
     """The same for typing, in groups of four."""
     text = base64.b32encode(device.bin_key).decode().rstrip("=")
     return " ".join(re.findall(".{1,4}", text))
+
+
+def _note(user: Anybody, what: str, *, who: str = "") -> None:
+    """In the staff log: what makes an account easier or harder to take is done in sight of those who lead."""
+    name = user.get_username()
+    details = {"action": what, "user": name}
+    staff_log.note(who=who or f"staff: {name}", what="acted", details=details, now=timezone.now())
 
 
 def _plain(code: str) -> str:

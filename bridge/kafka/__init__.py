@@ -4,6 +4,7 @@ from bridge.kafka.check import Process, check
 from bridge.kafka.delivered import Delivered
 from bridge.kafka.errors import Fenced, KafkaAway, KafkaRefuses
 from bridge.kafka.findings import Finding
+from bridge.kafka.kept import Kept, look_at_kept
 from bridge.kafka.lag import Lag, Look, LookFailed, Looks, Place
 from bridge.kafka.sink import Outgoing, Sink, Unpublishable
 from bridge.kafka.source import Source
@@ -16,6 +17,7 @@ __all__ = [
     "Finding",
     "KafkaAway",
     "KafkaRefuses",
+    "Kept",
     "Lag",
     "Look",
     "LookFailed",
@@ -28,6 +30,7 @@ __all__ = [
     "Unpublishable",
     "Where",
     "check",
+    "look_at_kept",
     "make_topics",
     "read_where",
 ]

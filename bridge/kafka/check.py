@@ -4,7 +4,7 @@ Asks only, writes nothing: what can be known by writing alone (a transactional i
 opens its producer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -29,13 +29,16 @@ _NOT_TOLD = frozenset({
 Process = Literal["bridge", "relay"]
 
 
-def check(*, processes: frozenset[Process], now: datetime) -> list[Finding]:
-    """What is wrong for these processes of ours, the worst first. Raises `KafkaAway`, `KafkaRefuses`."""
-    return judge(facts=_look(processes), outage_budget=settings.OUTAGE_BUDGET, now=now)
+def check(*, processes: frozenset[Process], now: datetime, patience: Sequence[float] | None = None) -> list[Finding]:
+    """What is wrong for these processes of ours, the worst first. Raises `KafkaAway`, `KafkaRefuses`.
+
+    `patience`: how many seconds to wait for the first answer, try by try.
+    """
+    return judge(facts=_look(processes, patience), outage_budget=settings.OUTAGE_BUDGET, now=now)
 
 
-def _look(processes: frozenset[Process]) -> Facts:
-    admin, cluster = connect()
+def _look(processes: frozenset[Process], patience: Sequence[float] | None) -> Facts:
+    admin, cluster = connect(patience=patience)
     names: dict[str, Role] = {}
     if "relay" in processes:
         names[settings.KAFKA_TOPIC_NOTIFICATIONS] = "notifications"

@@ -6,6 +6,7 @@ Kafka's client hides a wrong password behind "no answer" and tries for ever; wha
 import logging
 import re
 import time
+from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata
@@ -21,8 +22,9 @@ _PROPERTY = re.compile(r"\b(?:security|sasl|ssl|enable|client|broker|socket|mess
 _HANGS_UP = re.compile("Disconnected|connection closed by peer")
 
 
-def connect() -> tuple[AdminClient, ClusterMetadata]:
+def connect(*, patience: Sequence[float] | None = None) -> tuple[AdminClient, ClusterMetadata]:
     """A client that Kafka has answered, and what it answered. Raises `KafkaAway`, `KafkaRefuses`."""
+    tries = patience or PATIENCE
     ear = _Ear()
     try:
         admin = AdminClient(
@@ -30,10 +32,10 @@ def connect() -> tuple[AdminClient, ClusterMetadata]:
         )
     except KafkaException as error:
         raise KafkaRefuses(_name_settings(error.args[0].str())) from None
-    for seconds in PATIENCE:
+    for seconds in tries:
         if (metadata := _ask(admin, seconds)) is not None:
             return admin, metadata
-        if ear.refusal is not None and seconds != PATIENCE[0]:
+        if ear.refusal is not None and seconds != tries[0]:
             raise_for(ear.refusal)
     if ear.hangs_up:
         # A wrong setting looks exactly like a broker in the middle of a restart: so it isn't the end.

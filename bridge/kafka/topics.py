@@ -8,8 +8,11 @@ from bridge.kafka.connection import connect
 from bridge.kafka.errors import KafkaRefuses, raise_for
 
 
-def make_topics(*, partitions: int, replication: int) -> dict[str, str]:
-    """Make the topics that are missing. Returns what was done for each. Raises `KafkaAway`, `KafkaRefuses`."""
+def make_topics(*, partitions: int, replication: int, dry_run: bool = False) -> dict[str, str]:
+    """Make the topics that are missing. Returns what was done for each. Raises `KafkaAway`, `KafkaRefuses`.
+
+    `dry_run`: Kafka judges the wish, and does nothing.
+    """
     names = (
         settings.KAFKA_TOPIC_PAYMENTS,
         settings.KAFKA_TOPIC_NOTIFICATIONS,
@@ -17,12 +20,13 @@ def make_topics(*, partitions: int, replication: int) -> dict[str, str]:
         *filter(None, [settings.KAFKA_TOPIC_REFUNDS]),
     )
     admin, _ = connect()
-    made = admin.create_topics([NewTopic(name, partitions, replication) for name in names], request_timeout=15)
+    wished = [NewTopic(name, partitions, replication) for name in names]
+    made = admin.create_topics(wished, request_timeout=15, validate_only=dry_run)
     done: dict[str, str] = {}
     for name, future in made.items():
         try:
             future.result(20)
-            done[name] = "made"
+            done[name] = "would be made" if dry_run else "made"
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise KafkaRefuses(f"topic {name} may not be made: allow Create on it to our user") from None

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from payments import charging, gateway, money, outbox, reconcile, refunds
 from payments.actions.action import Action, Argument, ArgumentInvalid, Did, Refused, Subject, Wish
 from payments.answers import Owner, Rejected
-from payments.models import Payment, Transition
+from payments.models import Payment, Pruned, Transition
 
 
 def _why_not_retry(payment: Payment, now: datetime) -> str:
@@ -143,7 +143,11 @@ def _read_amount(text: str, payment: Subject) -> int | None:
 def _why_not_notify(payment: Payment, _now: datetime) -> str:
     if payment.status == Payment.Status.PENDING:
         return _("its outcome isn't known yet: it is told by itself when it is")
-    return "" if outbox.last_told(payment) else _("nobody was told anything about it yet")
+    if outbox.last_told(payment):
+        return ""
+    if Pruned.objects.filter(what="outbox", before__gt=payment.settled_at).exists():
+        return _("what was told of it is so long ago that it isn't kept any more")
+    return _("nobody was told anything about it yet")
 
 
 def _notify(wish: Wish) -> Did | Refused:

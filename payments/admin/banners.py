@@ -13,21 +13,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.dateparse import parse_datetime
 
 from payments import metrics
 from payments.admin import banner_words
 from payments.admin.banner_words import Banner
-from payments.models import Break, Heartbeat, Pause, Payment, Webhook
+from payments.models import Break, Pause
 
 KEPT_FOR = 5.0
 RELAY_BEHIND_AFTER = timedelta(seconds=60)
-# For so long a webhook that was refused, or that didn't come, is worth a word.
-WEBHOOKS_WITHIN = timedelta(hours=1)
-# Stripe's webhooks come within seconds; some minutes late is no news.
-WEBHOOKS_AFTER = timedelta(minutes=5)
-# Payments at either end of the list whose mode is compared with the key's: all of them would be too many.
-MODES_OF = 200
 NEEDED = ("bridge", "worker", "beat", "relay")
 
 
@@ -110,34 +103,18 @@ def _relay(now: datetime) -> list[Finding]:
 def _modes() -> list[Finding]:
     """The key's mode beside that of the newest and of the oldest payments."""
     is_live = "_live_" in settings.STRIPE_SECRET_KEY
-    for order in ("-created_at", "created_at"):
-        some = Payment.objects.order_by(order).values_list("livemode", "created_at")[:MODES_OF]
-        other = [made_at for livemode, made_at in some if livemode is (not is_live)]
-        if other:
-            return [Finding(kind="live_key" if is_live else "test_key", since=min(other))]
-    return []
+    since = metrics.other_mode_since(is_live=is_live)
+    return [Finding(kind="live_key" if is_live else "test_key", since=since)] if since else []
 
 
 def _webhooks(now: datetime) -> list[Finding]:
     if not settings.STRIPE_WEBHOOK_SECRETS:
         return [Finding(kind="webhooks_off")]
-    accepted_at = Webhook.objects.order_by("-id").values_list("received_at", flat=True).first()
-    refusals = [beat.facts for beat in Heartbeat.objects.filter(process="web") if "refused_at" in beat.facts]
-    last: dict[str, Any] = max(refusals, key=lambda facts: str(facts["refused_at"]), default={})
-    refused_at = parse_datetime(str(last.get("refused_at", "")))
-    # Anybody can send us rubbish: as long as Stripe's own webhooks come through, that is no news.
-    if refused_at and refused_at > max(now - WEBHOOKS_WITHIN, accepted_at or refused_at - WEBHOOKS_WITHIN):
-        facts = {"why": last["refused_why"], "number": sum(int(one.get("refused", 0)) for one in refusals)}
-        return [Finding(kind="webhooks_refused", since=refused_at, facts=facts)]
-    paid_at = (
-        Payment.objects.filter(
-            status=Payment.Status.SUCCESS, settled_at__gt=now - WEBHOOKS_WITHIN, settled_at__lt=now - WEBHOOKS_AFTER
-        )
-        .order_by("settled_at").values_list("settled_at", flat=True).first()
-    )  # fmt: skip
-    if paid_at and (accepted_at is None or accepted_at < now - WEBHOOKS_WITHIN):
-        return [Finding(kind="webhooks_silent", since=accepted_at or paid_at)]
-    return []
+    seen = metrics.look_at_webhooks(now=now)
+    if seen.refused_at:
+        facts = {"why": seen.refused_why, "number": seen.refused}
+        return [Finding(kind="webhooks_refused", since=seen.refused_at, facts=facts)]
+    return [Finding(kind="webhooks_silent", since=seen.silent_since)] if seen.silent_since else []
 
 
 def _breaks() -> list[Finding]:

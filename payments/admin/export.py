@@ -5,25 +5,17 @@ personal data for those who may not see it. Rows are read part by part, each whe
 download holds no transaction open: rows that are written meanwhile may be in it or not.
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from payments import money
+from payments.spreadsheet import BYTE_ORDER_MARK, as_lines
 
 # Each part is one statement. The first is small: whoever waits sees that something comes.
 FIRST_PART, PART = 100, 2_000
-
-# UTF-8 without it is taken for the machine's own encoding by Excel.
-BYTE_ORDER_MARK = "\ufeff"
-
-# What makes a formula of a cell in one spreadsheet or another; the last four are the wide forms of the first.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +57,9 @@ def in_major_units(minor: int | None, currency: str) -> str:
 def write(sheet: Sheet, rows: QuerySet[Any], *, personal: bool) -> Iterator[bytes]:
     """The file, part by part: the header at once."""
     columns = [column for column in sheet.columns if personal or not column.personal]
-    yield (BYTE_ORDER_MARK + _lines([[column.title for column in columns]])).encode()
+    yield (BYTE_ORDER_MARK + as_lines([[column.title for column in columns]])).encode()
     for part in _parts(sheet, columns, rows):
-        yield _lines([_cells(columns, values) for values in part]).encode()
-
-
-def as_cell(value: Any) -> str:
-    """As text: times in UTC by ISO 8601, and nothing that a spreadsheet would carry out."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    text = str(value)
-    return f"'{text}" if text.lstrip(" \N{NO-BREAK SPACE}").startswith(FORMULA) else text
+        yield as_lines(_cells(columns, values) for values in part).encode()
 
 
 def _parts(sheet: Sheet, columns: Sequence[Column], rows: QuerySet[Any]) -> Iterator[list[tuple[Any, ...]]]:
@@ -107,16 +89,11 @@ def _after(order: Sequence[str], last: Sequence[Any]) -> Q:
     return Q(**{f"{first}__lte": last[0]}) & beyond
 
 
-def _cells(columns: Sequence[Column], values: Sequence[Any]) -> list[str]:
-    cells, at = [], 0
+def _cells(columns: Sequence[Column], values: Sequence[Any]) -> list[Any]:
+    cells: list[Any] = []
+    at = 0
     for column in columns:
         size = len(column.fields)
-        cells.append(as_cell(column.make(*values[at : at + size])))
+        cells.append(column.make(*values[at : at + size]))
         at += size
     return cells
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue()

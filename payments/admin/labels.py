@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.models import (
     Attempt,
+    BalanceLine,
     Break,
     Dispute,
     InboxMessage,
@@ -20,6 +21,7 @@ from payments.models import (
     Payment,
     Reconciliation,
     Refund,
+    Statement,
     Transition,
     Webhook,
 )
@@ -35,6 +37,8 @@ _NAMES: dict[type[Model], tuple[Any, Any]] = {
     Webhook: (_("webhook"), _("webhooks")),
     Break: (_("difference with Stripe's books"), _("differences with Stripe's books")),
     Reconciliation: (_("comparison with Stripe's books"), _("comparisons with Stripe's books")),
+    Statement: (_("statement"), _("statements")),
+    BalanceLine: (_("line of Stripe's balance"), _("lines of Stripe's balance")),
     Job: (_("job"), _("jobs")),
     JobItem: (_("item of a job"), _("items of a job")),
 }

@@ -72,12 +72,12 @@ class PaymentList(ListPage):
 
     list_display = (
         "subscription_id",
+        "created_at",
         "amount_for_people",
         "status_label",
         "reason",
         "address",
         "card",
-        "created_at",
         "attention",
     )
     list_filter = (

@@ -4,7 +4,8 @@ Must never happen: an answer that proves nothing taken for one that proves somet
 as proof is `Unknown`. The SDK's own retries are off: when and what to send again is `charging`'s decision.
 Facts: Stripe's API reference for errors and idempotent requests; time-outs are ours.
 
-`account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `webhook_signature`.
+`account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `balance` (what
+came in and went out), `webhook_signature`, `condition` (what our key may do).
 """
 
 from payments.gateway.account import (
@@ -16,6 +17,7 @@ from payments.gateway.account import (
     Gateway,
     connect,
 )
+from payments.gateway.condition import Condition, look_at_key
 from payments.gateway.listing import LARGEST_PAGE, Part
 from payments.gateway.reading import LOCK_TIMEOUT
 from payments.gateway.webhook_signature import WEBHOOK_TOLERANCE, Event, Refused, verify
@@ -28,11 +30,13 @@ __all__ = [
     "READ_TIMEOUT",
     "WEBHOOK_TOLERANCE",
     "WITH_CHARGE",
+    "Condition",
     "CreateIntent",
     "Event",
     "Gateway",
     "Part",
     "Refused",
     "connect",
+    "look_at_key",
     "verify",
 ]

@@ -20,9 +20,10 @@ from payments.answers import (
     Page,
     RefundSeen,
     StripeDispute,
+    StripeLine,
     StripeRefund,
 )
-from payments.gateway import listing
+from payments.gateway import balance, listing
 from payments.gateway.listing import Part
 from payments.gateway.reading import ask, dispute_seen, owner, refund_seen, seen
 
@@ -132,6 +133,16 @@ class Gateway:
         """Disputes that began in a window of time."""
         return ask("dispute_list", lambda: self._client.v1.disputes.list(listing.window(part)), listing.disputes)
 
+    def list_balance(self, *, part: Part) -> Page[StripeLine] | Answer:
+        """What came to the balance and left it in a window of time, with what it is about."""
+        part_of_it = balance.window_of_balance(part)
+        return ask("balance_list", lambda: self._client.v1.balance_transactions.list(part_of_it), balance.lines)
+
+    def balance_of(self, *, source: str) -> Page[StripeLine] | Answer:
+        """What one charge, refund or dispute has moved, whenever that was."""
+        about = balance.of_source(source)
+        return ask("balance_list", lambda: self._client.v1.balance_transactions.list(about), balance.lines)
+
     def inspect(self, *, intent: str) -> ListedIntent | Answer:
         """One PaymentIntent with its past."""
         return ask("retrieve", lambda: self._client.v1.payment_intents.retrieve(intent), listing.intent)
@@ -160,14 +171,17 @@ class Gateway:
 @functools.cache
 def connect() -> Gateway:
     """The gateway of this process, with the key and address of the settings."""
+    return Gateway(make_client(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)))
+
+
+def make_client(*, timeout: tuple[float, float]) -> stripe.StripeClient:
+    """The SDK as we use it, with the key and address of the settings. `timeout`: seconds to connect and to read."""
     stripe.enable_telemetry = False  # it would write a file into the user's configuration folder
-    return Gateway(
-        stripe.StripeClient(
-            settings.STRIPE_SECRET_KEY,
-            base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {},
-            http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), session=_session()),
-            max_network_retries=0,
-        )
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        base_addresses={"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {},
+        http_client=stripe.RequestsClient(timeout=timeout, session=_session()),
+        max_network_retries=0,
     )
 
 

@@ -35,11 +35,11 @@ def window(part: Part) -> Any:
 
 
 def charges(found: Any) -> Page[Charge]:
-    return _page(found, _charge)
+    return read_page(found, _charge)
 
 
 def intents(found: Any) -> Page[ListedIntent]:
-    return _page(found, intent)
+    return read_page(found, intent)
 
 
 def intent(found: Any) -> ListedIntent:
@@ -48,7 +48,7 @@ def intent(found: Any) -> ListedIntent:
     refusal = read_refusal(last, intent=about, request="") if last and getattr(last, "code", None) else None
     return ListedIntent(
         seen=Seen(intent=about, refusal=refusal),
-        subscription=_metadata(found, "subscription_id"),
+        subscription=read_metadata(found, "subscription_id"),
         customer=read_id(getattr(found, "customer", None)),
         declined_method=read_id(getattr(last, "payment_method", None)),
         canceled_as=getattr(found, "cancellation_reason", None) or "",
@@ -56,14 +56,14 @@ def intent(found: Any) -> ListedIntent:
 
 
 def refunds(found: Any) -> Page[StripeRefund]:
-    return _page(found, read_refund)
+    return read_page(found, read_refund)
 
 
 def disputes(found: Any) -> Page[StripeDispute]:
-    return _page(found, read_dispute)
+    return read_page(found, read_dispute)
 
 
-def _page(found: Any, read: Callable[[Any], T]) -> Page[T]:
+def read_page(found: Any, read: Callable[[Any], T]) -> Page[T]:
     return Page(items=tuple(read(one) for one in found.data), last=_last(found))
 
 
@@ -80,11 +80,13 @@ def _charge(found: Any) -> Charge:
         refunded=found.amount_refunded,
         currency=found.currency.upper(),
         livemode=found.livemode,
-        payment=_metadata(found, "payment_id"),
-        subscription=_metadata(found, "subscription_id"),
+        payment=read_metadata(found, "payment_id"),
+        subscription=read_metadata(found, "subscription_id"),
         created_at=datetime.fromtimestamp(found.created, UTC),
     )
 
 
-def _metadata(found: Any, name: str) -> str:
-    return str((found.metadata.to_dict() if found.metadata else {}).get(name, ""))
+def read_metadata(found: Any, name: str) -> str:
+    """One value of ours, empty where there is none; not all of Stripe's objects have metadata."""
+    metadata = getattr(found, "metadata", None)
+    return str((metadata.to_dict() if metadata else {}).get(name, ""))

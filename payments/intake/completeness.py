@@ -4,6 +4,7 @@ What stands at an offset without a row, Kafka alone can tell; the bridge asks it
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Min, QuerySet
@@ -18,13 +19,14 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What is here of one partition from `first` up to `end`, exclusive: rows by verdict, and the spans of offsets
-    without a row, in order."""
+    """What is here of one partition from `first` up to `end`, exclusive: rows by verdict, how many rows were removed as
+    nobody needed them any more, and the spans of offsets that never had a row, in order."""
 
     partition: int
     first: int
     end: int
     verdicts: dict[str, int]
+    pruned: int
     gaps: list[Span]
 
 
@@ -44,8 +46,9 @@ def look_at_rows(*, topic: Topic, partition: int, first: int, end: int) -> Taken
     within = _rows(topic, partition).filter(offset__gte=first, offset__lt=end)
     counts = within.values_list("verdict").annotate(Count("id")).order_by()
     return Taken(
-        partition=partition, first=first, end=end, verdicts=dict(counts), gaps=_gaps(topic, partition, first, end)
-    )
+        partition=partition, first=first, end=end, verdicts=dict(counts),
+        pruned=_count_pruned(topic, partition, first, end), gaps=_gaps(topic, partition, first, end),
+    )  # fmt: skip
 
 
 def _ids(topic: Topic, partition: int) -> list[str]:
@@ -60,23 +63,48 @@ def _rows(topic: Topic, partition: int) -> QuerySet[InboxMessage]:
     )
 
 
+_PRUNED = """
+    coalesce((
+        SELECT pruned FROM payments_position
+        WHERE cluster = %(cluster)s AND topic = %(topic)s AND topic_id = %(topic_id)s AND partition = %(partition)s
+    ), '{}')
+"""
+
+
+def _count_pruned(topic: Topic, partition: int, first: int, end: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT coalesce(sum(upper(span) - lower(span)), 0)
+                FROM unnest(({_PRUNED}) * int8multirange(int8range(%(first)s, %(end)s))) AS span
+            """,  # noqa: S608 - a constant
+            _place(topic, partition) | {"first": first, "end": end},
+        )
+        return int(cursor.fetchone()[0])
+
+
 def _gaps(topic: Topic, partition: int, first: int, end: int) -> list[Span]:
     """From the index of places alone: a million rows take about a second."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT previous + 1, following - 1 FROM (
+            f"""
+            WITH pairs AS (
                 SELECT following, LAG(following, 1, %(first)s - 1) OVER (ORDER BY following) AS previous FROM (
                     SELECT "offset" AS following FROM payments_inboxmessage
                         WHERE cluster = %(cluster)s AND topic = %(topic)s AND topic_id = ANY(%(ids)s)
                             AND partition = %(partition)s AND "offset" >= %(first)s AND "offset" < %(end)s
                     UNION ALL SELECT %(end)s
                 ) AS here
-            ) AS pairs WHERE following > previous + 1 ORDER BY following
-            """,
-            {
-                "cluster": topic.cluster, "topic": topic.name, "ids": _ids(topic, partition),
-                "partition": partition, "first": first, "end": end,
-            },
-        )  # fmt: skip
+            )
+            SELECT lower(span), upper(span) - 1 FROM unnest(
+                (SELECT coalesce(range_agg(int8range(previous + 1, following)), '{{}}') FROM pairs
+                    WHERE following > previous + 1) - ({_PRUNED})
+            ) AS span ORDER BY 1
+            """,  # noqa: S608 - a constant
+            _place(topic, partition) | {"ids": _ids(topic, partition), "first": first, "end": end},
+        )
         return [(int(one), int(other)) for one, other in cursor.fetchall()]
+
+
+def _place(topic: Topic, partition: int) -> dict[str, Any]:
+    return {"cluster": topic.cluster, "topic": topic.name, "topic_id": topic.id, "partition": partition}

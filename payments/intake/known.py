@@ -9,6 +9,7 @@ from payments.charging.retry import card_declines, last_card
 from payments.intake import positions
 from payments.intake.judge import Known
 from payments.intake.requests import Place, Record
+from payments.intake.stored import hash_of
 from payments.models import InboxMessage, Payment, Subscription
 
 # `Payment.asked_by` of those that another service has charged.
@@ -55,7 +56,27 @@ def known_places(records: Sequence[Record]) -> set[tuple[Place, bytes]]:
                 ((cluster, topic, topic_id, partition, offset), hashed)
                 for offset, hashed in inherited[cluster, topic, partition]
             }
-    return known
+    pruned = _pruned_places(records)
+    return known | {(record.place, hash_of(record)) for record in records if record.place in pruned}
+
+
+def _pruned_places(records: Sequence[Record]) -> set[Place]:
+    """Where there were rows that nobody needed any more. By a topic's id alone: without one, what comes from there may
+    be of a topic that was made anew, and is judged by its time."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT cluster, topic, topic_id, partition, wanted FROM payments_position
+                JOIN unnest(%s::bigint[]) AS wanted ON pruned @> wanted
+                WHERE topic_id <> '' AND pruned <> '{}'
+                    AND cluster = ANY(%s) AND topic = ANY(%s) AND topic_id = ANY(%s) AND partition = ANY(%s)
+            """,
+            [
+                [record.offset for record in records],
+                *(list({record.place[part] for record in records}) for part in range(4)),
+            ],
+        )
+        return {(*place, int(offset)) for *place, offset in cursor.fetchall()}
 
 
 def known_events(ids: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 A draft judges every item once, and keeps what it found: what it refuses is never done by this job, whatever happens
 meanwhile; what it doesn't is judged again when its turn comes. So nobody gets more than they have seen.
+
+An operator at the server's command line needs no second person: they could write into the tables as well. What waits
+for one in the admin waits for one there, too.
 """
 
 from collections import Counter
@@ -38,18 +41,25 @@ class Preview:
     needs_approval: bool
 
 
-def draft(*, action: Action, subjects: Iterable[Subject], who: str, now: datetime) -> Job:
-    """Judge each of these, and keep the outcome as a job that nobody has said yes to."""
+def draft(*, action: Action, subjects: Iterable[Subject], who: str, now: datetime, most: int | None = None) -> Job:
+    """Judge each of these, and keep the outcome as a job that nobody has said yes to.
+
+    `most`: judge no more once so many can be done; what is refused doesn't count.
+    """
     with transaction.atomic():
         job = Job.objects.create(action=action.name, asked_by=who, total=0, created_at=now)
         sums: Counter[str] = Counter()
         batch: list[JobItem] = []
+        can_be_done = 0
         for number, subject in enumerate(subjects, start=1):
             batch.append(_judge(job, number, action, subject, sums, now))
             job.total = number
+            can_be_done += batch[-1].state == JobItem.State.WAITING
             if len(batch) == AT_ONCE:
                 JobItem.objects.bulk_create(batch)
                 batch = []
+            if can_be_done == most:
+                break
         JobItem.objects.bulk_create(batch)
         job.sums = dict(sums)
         job.save(update_fields=["total", "sums"])
@@ -65,14 +75,20 @@ def preview(job: Job) -> Preview:
     )
 
 
-def confirm(*, job: Job, who: str, why: str, arguments: dict[str, Any], now: datetime, rate: int | None = None) -> Job:
-    """Who has seen the preview says yes, and why. It runs, or waits for a second person. Raises `NotAllowed`."""
+def confirm(
+    *, job: Job, who: str, why: str, arguments: dict[str, Any], now: datetime, rate: int | None = None,
+    by_operator: bool = False,
+) -> Job:  # fmt: skip
+    """Who has seen the preview says yes, and why. It runs, or waits for a second person. Raises `NotAllowed`.
+
+    `by_operator`: at the server's command line, who needs nobody else.
+    """
     if job.asked_by != who:
         raise NotAllowed("somebody else has begun this: begin your own")
     if not why.strip():
         raise NotAllowed("say why: it is kept with every change")
     seen = preview(job)
-    state = Job.State.APPROVAL if seen.needs_approval else Job.State.RUNNING
+    state = Job.State.APPROVAL if seen.needs_approval and not by_operator else Job.State.RUNNING
     changed = Job.objects.filter(id=job.id, state=Job.State.DRAFT).update(
         state=state, reason=why.strip(), arguments=arguments, rate=rate
     )
@@ -102,10 +118,11 @@ def stop(*, job: Job, who: str, now: datetime) -> bool:
     return bool(stopped)
 
 
-def go_on(*, job: Job, who: str) -> bool:
-    """What is left is done after all. Returns whether it stood still."""
+def go_on(*, job: Job, who: str, rate: int | None = None) -> bool:
+    """What is left is done after all, at another rate if one is given. Returns whether it stood still."""
+    slower_or_faster = {} if rate is None else {"rate": rate}
     resumed = Job.objects.filter(id=job.id, state=Job.State.STOPPED).update(
-        state=Job.State.RUNNING, stopped_by="", stopped_at=None
+        state=Job.State.RUNNING, stopped_by="", stopped_at=None, **slower_or_faster
     )
     if resumed:
         log.info("job goes on", job=job.id, who=who)

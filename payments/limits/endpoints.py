@@ -21,6 +21,7 @@ class Endpoint(Enum):
     REFUND_LIST = "refund_list"  # GET /v1/refunds
     DISPUTE_RETRIEVE = "dispute_retrieve"  # GET /v1/disputes/:id
     DISPUTE_LIST = "dispute_list"  # GET /v1/disputes
+    BALANCE_LIST = "balance_list"  # GET /v1/balance_transactions
 
 
 class Priority(Enum):

@@ -1,17 +1,6 @@
-"""Lists that stay fast: an index for each search, filter and saved view of the admin, and the cards of attempts.
+"""The cards of attempts, for the admin's lists; their indexes are made in 0014, while payments go on."""
 
-What an index costs: a row's version that is not HOT gets an entry in each index whose condition holds for it. A
-payment has about three such versions (written, bound to its PaymentIntent, settled), as `intent_id` and `status` were
-indexed before; so an index without a condition costs three entries per payment, and a partial one costs its rare rows
-only. No column that a claim writes (`lease_until`, `deliveries`) is in any index: claims stay HOT. The columns here
-are written once, but for those that say what has failed or gone back, which change with `status` or when Stripe tells.
-
-Builds them in one transaction: payments can't be written meanwhile, for some seconds per million of them.
-"""
-
-import django.db.models.functions.text
 from django.db import migrations, models
-from django.db.models import F, Q
 
 
 class Migration(migrations.Migration):
@@ -21,15 +10,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # Both are made anew below: the one without regard to case, the other with closed payments in it.
-        migrations.RemoveIndex(
-            model_name='payment',
-            name='payment_by_email',
-        ),
-        migrations.RemoveIndex(
-            model_name='payment',
-            name='payment_failed',
-        ),
         # Of an attempt that another version settles, both stay empty.
         migrations.AddField(
             model_name='attempt',
@@ -40,85 +20,5 @@ class Migration(migrations.Migration):
             model_name='attempt',
             name='last4',
             field=models.TextField(blank=True, db_default='', default='', help_text='of the card, where Stripe told'),
-        ),
-        # Search by last four digits: last4 = '4242'. One entry per attempt that was declined or succeeded; settling
-        # one wasn't HOT before either (`attempt_one_open`).
-        migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(F('last4'), condition=~Q(last4=''), name='attempt_by_last4'),
-        ),
-        # Filter by verdict, and the saved view "conflicts": verdict IN ('conflict', 'invalid') ORDER BY id DESC.
-        # Nothing for what is accepted.
-        migrations.AddIndex(
-            model_name='inboxmessage',
-            index=models.Index(F('verdict'), F('id').desc(), condition=~Q(verdict='accepted'), name='inbox_by_verdict'),
-        ),
-        # Filter "refused by Kafka": refused_at IS NOT NULL ORDER BY id DESC. Empty, nearly always.
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(F('id').desc(), condition=Q(refused_at__isnull=False), name='outbox_refused'),
-        ),
-        # Filter by channel: channel = 'dead_letters' ORDER BY id DESC. Nothing for notifications.
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(
-                F('channel'), F('id').desc(), condition=~Q(channel='notifications'), name='outbox_by_channel'
-            ),
-        ),
-        # Search by e-mail: lower(email) = 'a@b.kz'. As the one before it, three entries per payment that has one.
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(
-                django.db.models.functions.text.Lower('email'), condition=~Q(email=''), name='payment_by_email'
-            ),
-        ),
-        # Filter by currency: currency = 'USD' ORDER BY created_at DESC. Three entries per payment; repeated values
-        # are kept once per page.
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(F('currency'), F('created_at').desc(), name='payment_by_currency'),
-        ),
-        # Filter by amount: amount BETWEEN 4800000 AND 4900000. Three entries per payment.
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(F('amount'), name='payment_by_amount'),
-        ),
-        # Filters by fault and kind: fault = 'us' ORDER BY created_at DESC. One entry each per failure.
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(F('fault'), F('created_at').desc(), condition=~Q(fault=''), name='payment_by_fault'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(F('kind'), F('created_at').desc(), condition=~Q(kind=''), name='payment_by_kind'),
-        ),
-        # Filters "disputed" and "refunded": refunded > 0 ORDER BY created_at DESC. One entry for each such payment.
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(
-                F('created_at').desc(), condition=Q(disputed_at__isnull=False), name='payment_disputed'
-            ),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(F('created_at').desc(), condition=Q(refunded__gt=0), name='payment_refunded'),
-        ),
-        # Saved view "failed today": status = 'failed' AND settled_at >= midnight. One entry per failure, as before;
-        # what is closed now keeps its own.
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(F('settled_at'), F('code'), condition=Q(status='failed'), name='payment_failed'),
-        ),
-        # The list of refunds: ORDER BY created_at DESC, id DESC. Two or three entries per refund.
-        migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(F('created_at').desc(), F('id').desc(), name='refund_newest'),
-        ),
-        # Filter by verdict: verdict = 'foreign' ORDER BY id DESC. Nothing for the other webhooks.
-        migrations.AddIndex(
-            model_name='webhook',
-            index=models.Index(
-                F('verdict'), F('id').desc(), condition=Q(verdict__in=['kept', 'foreign']), name='webhook_by_verdict'
-            ),
         ),
     ]

@@ -13,14 +13,18 @@ from payments.models.pause import Pause
 from payments.models.payment import Attempt, Payment, Transition
 from payments.models.reconciliation import Break, Reconciliation
 from payments.models.refund import Dispute, Refund
+from payments.models.retention import Erasure, Pruned
 from payments.models.staff import StaffEntry
+from payments.models.statement import BalanceLine, Statement
 from payments.models.webhook import Webhook
 
 __all__ = [
     "Attempt",
+    "BalanceLine",
     "Break",
     "CountedUntil",
     "Dispute",
+    "Erasure",
     "Heartbeat",
     "HourlyCount",
     "InboxMessage",
@@ -30,9 +34,11 @@ __all__ = [
     "Pause",
     "Payment",
     "Position",
+    "Pruned",
     "Reconciliation",
     "Refund",
     "StaffEntry",
+    "Statement",
     "Subscription",
     "Transition",
     "Webhook",

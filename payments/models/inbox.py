@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from payments.models.retention import OffsetSpans
+
 TOPIC_ID = "Kafka's id of the topic, another one when it is made anew; empty: from before ids were kept"
 
 
@@ -121,6 +123,8 @@ class Position(models.Model):
     partition = models.IntegerField()
     first_offset = models.BigIntegerField(null=True, help_text="read from here; None: not noted, by an older version")
     next_offset = models.BigIntegerField(help_text="one more than the highest offset that has a row; never pruned")
+    # Known all the same: a record that comes again from there is none that is new.
+    pruned = OffsetSpans(db_default=models.Value("{}"), default="{}", help_text="offsets whose rows were removed")
     updated_at = models.DateTimeField()
 
     class Meta:

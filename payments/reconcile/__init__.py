@@ -10,13 +10,14 @@ is for one payment that somebody asks about.
 """
 
 from payments.reconcile.adopt import LEFT, TooLate
-from payments.reconcile.books import Interrupted
+from payments.reconcile.books import Books, Interrupted
 from payments.reconcile.breaks import NotOpen, settle_break
 from payments.reconcile.refresh import refresh
 from payments.reconcile.run import Busy, Result, open_breaks, reconcile, reconcile_by_schedule
 
 __all__ = [
     "LEFT",
+    "Books",
     "Busy",
     "Interrupted",
     "NotOpen",

@@ -1,5 +1,6 @@
 """How pages look and read to everyone: contrast, names and structure; light and dark, laptop and phone, by keyboard."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,16 +8,18 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page
 
 from billing_project.dev.simulator import Simulator
+from payments import statement
 from payments.gateway import Gateway
 from payments.models import Dispute, InboxMessage
 from tests.browser.checks import assert_accessible
 from tests.browser.conftest import PHONE, Open
-from tests.browser.people import page_of
+from tests.browser.people import now, page_of
 from tests.browser.rows import one_of_each
 from tests.browser.site import Site
 from tests.conftest import Clock
 from tests.integration.desk import ask, draft, finish
 from tests.integration.refunding import deliver, follow_up
+from tests.integration.staff_users import member
 
 WINDOWS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -78,6 +81,20 @@ def test_every_page_of_what_staff_do_can_be_read_by_everyone(
     ):  # fmt: skip
         look_at(window, page_of(thing))
     look_at(window, "/admin/payments/staffentry/")
+
+
+def test_a_months_statement_can_be_read_by_everyone(
+    site: Site, window: Page, stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """With what differs, and before there is one."""
+    one_of_each(gateway=stripe_gateway, clock=clock)
+    stripe.control.add_foreign_payment(amount=700_000, currency="kzt")
+    later = now() + timedelta(minutes=10)
+    asked = statement.ask(month=statement.month_of(later), who="staff: aida", now=later)
+    statement.make(statement=asked, gateway=stripe_gateway, clock=lambda: later)
+    site.admit(window, member("Finance"))
+    look_at(window, f"/admin/payments/statement/?month={asked}")
+    look_at(window, "/admin/payments/statement/?month=2024-02")
 
 
 def test_no_text_of_a_list_is_cut_off_on_a_phone(

@@ -165,26 +165,39 @@ class Deployment:
         """The one number that a query gives."""
         return int(self.rows(sql, *parameters)[0][0])
 
-    def wait_until(self, condition: Callable[[], bool], *, what: str, within: float = 60) -> None:
-        """Wait for a condition; a failure shows the ends of the logs."""
-        deadline = time.monotonic() + within
+    def wait_until(
+        self, condition: Callable[[], bool], *, what: str, within: float = 60, moves: Callable[[], object] = int
+    ) -> None:
+        """Wait for a condition; a failure shows the ends of the logs.
+
+        The time counts anew whenever `moves` answers something else: a slow machine is not one that stands still.
+        """
+        deadline, moved = time.monotonic() + within, moves()
         while not condition():
             for name, child in self._children.items():
                 assert child.poll() is None, f"{name} ended with {child.returncode}: {self.tail(name)}"
-            assert time.monotonic() < deadline, f"not within {within} s: {what}\n{self._tails()}"
+            if (now_at := moves()) != moved:
+                deadline, moved = time.monotonic() + within, now_at
+            assert time.monotonic() < deadline, f"not within {within} s: {what}, {moved}\n{self._tails()}"
             time.sleep(0.05)
 
     def wait_until_at_rest(self, *, records: int, within: float = 60) -> None:
-        """Every record has its verdict, nothing is pending, all is told."""
+        """Every record has its verdict, nothing is pending, all is told. Fails when nothing moves for so long."""
 
         def at_rest() -> bool:
-            return (
-                self.count("SELECT count(*) FROM payments_inboxmessage") >= records
-                and self.count("SELECT count(*) FROM payments_payment WHERE status = 'pending'") == 0
-                and self.count("SELECT count(*) FROM payments_outboxmessage WHERE published_at IS NULL") == 0
-            )
+            taken, pending, untold = self._course()
+            return taken >= records and not pending and not untold
 
-        self.wait_until(at_rest, what=f"{records} records at rest", within=within)
+        self.wait_until(at_rest, what=f"{records} records at rest", within=within, moves=self._course)
+
+    def _course(self) -> tuple[int, int, int]:
+        """Records with a verdict, payments that are pending, outcomes that aren't told."""
+        [(records, pending, untold)] = self.rows(
+            "SELECT (SELECT count(*) FROM payments_inboxmessage), "
+            "(SELECT count(*) FROM payments_payment WHERE status = 'pending'), "
+            "(SELECT count(*) FROM payments_outboxmessage WHERE published_at IS NULL)"
+        )
+        return records, pending, untold
 
     def _tails(self) -> str:
         return "\n".join(f"{name}: {self.tail(name)}" for name in self._children)

@@ -88,6 +88,7 @@ def test_a_record_that_makes_no_sense_goes_to_the_dead_letters_with_its_reason(d
     assert len(headers["kafka_dlt-original-partition"]) == 4
 
 
+@pytest.mark.timeout(300)
 def test_a_thousand_events_end_as_they_should(deployment: Deployment) -> None:
     """P1 to P4 under load: 10 % duplicates, 5 % malformed, 10 % declines."""
     load = make_load(seed=1)
@@ -116,19 +117,4 @@ def test_a_thousand_events_end_the_same_when_every_process_is_killed_in_the_midd
     assert pending > 0, "the kill came too late to prove anything"
     deployment.start("bridge", "worker", "relay")
     deployment.wait_until_at_rest(records=len(load.records), within=180)
-    audit(deployment, load)
-
-
-def test_a_thousand_events_end_the_same_when_redis_is_emptied_in_the_middle(deployment: Deployment) -> None:
-    """PostgreSQL is the only truth: FLUSHALL costs seconds."""
-    load = make_load(seed=3)
-    deployment.stripe.control.set_latency(ms=100)
-    deployment.start()
-    deployment.send(load.records)
-    deployment.wait_until(
-        lambda: deployment.count("SELECT count(*) FROM payments_payment WHERE status <> 'pending'") > 50,
-        what="50 payments settled",
-    )
-    deployment.flush_redis()
-    deployment.wait_until_at_rest(records=len(load.records))
     audit(deployment, load)

@@ -175,11 +175,15 @@ def running(*, process: str, session: Callable[[Stop], None]) -> Iterator[Stop]:
             ended.result(60)
 
 
-def wait_until(condition: Callable[[], bool], *, what: str, within: float = 30) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + within
+def wait_until(
+    condition: Callable[[], bool], *, what: str, within: float = 30, moves: Callable[[], object] = int
+) -> None:
+    """Wait for a condition. The time counts anew whenever `moves` answers something else."""
+    deadline, moved = time.monotonic() + within, moves()
     while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        if (now_at := moves()) != moved:
+            deadline, moved = time.monotonic() + within, now_at
+        assert time.monotonic() < deadline, f"not within {within} s: {what}, {moved}"
         time.sleep(0.01)
 
 

@@ -16,6 +16,8 @@ from tests.integration.staff_users import PASSWORD, log_in, member, with_second_
 
 pytestmark = pytest.mark.django_db
 PAGES = ["payment", "inboxmessage", "outboxmessage", "webhook", "refund", "dispute", "break", "reconciliation"]
+# Each migration that gave the groups something.
+GIVEN_IN = {"0012_access": "make_groups", "0014_statement": "let_finance_look"}
 EVERYBODY = [groups.SUPPORT, groups.FINANCE, groups.LEAD]
 
 
@@ -31,6 +33,14 @@ def as_wanted() -> dict[str, frozenset[str]]:
     return {name: groups.wanted(name) for name in EVERYBODY}
 
 
+def migrate_groups() -> None:
+    """What the migrations do to the groups, one after another."""
+    for name, function in GIVEN_IN.items():
+        state = MigrationLoader(connection).project_state(("payments", name))
+        give = getattr(import_module(f"payments.migrations.{name}"), function)
+        give(state.apps, SimpleNamespace(connection=connection))
+
+
 def run(*arguments: str) -> str:
     """A command's output."""
     out = StringIO()
@@ -38,22 +48,21 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_migration_makes_the_groups_as_the_table_has_them() -> None:
+def test_the_migrations_make_the_groups_as_the_table_has_them() -> None:
     """Also on a database where no permission is yet. A table that is added later needs a migration that lets the
     groups look at it."""
     Group.objects.all().delete()
     Permission.objects.filter(content_type__app_label="payments").delete()
-    state = MigrationLoader(connection).project_state(("payments", "0012_access"))
-    import_module("payments.migrations.0012_access").make_groups(state.apps, SimpleNamespace(connection=connection))
+    migrate_groups()
     assert in_database() == as_wanted()
 
 
 def test_a_group_that_was_there_keeps_its_members_through_the_migration() -> None:
     """Somebody may have made a group Support before."""
     Group.objects.all().delete()
+    Permission.objects.filter(content_type__app_label="payments").delete()
     User.objects.create_user("aida").groups.add(Group.objects.create(name="Support"))
-    state = MigrationLoader(connection).project_state(("payments", "0012_access"))
-    import_module("payments.migrations.0012_access").make_groups(state.apps, SimpleNamespace(connection=connection))
+    migrate_groups()
     assert in_database() == as_wanted()
     assert User.objects.get().groups.get().name == "Support"
 

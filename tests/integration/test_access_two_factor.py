@@ -204,6 +204,31 @@ def test_who_can_see_nothing_yet_can_log_out(client: Client, aida: User, setting
     assert "_auth_user_id" not in client.session
 
 
+def test_whoever_turns_it_on_or_off_stands_in_the_staff_log(client: Client, aida: User) -> None:
+    """Those who lead see when an account became easier to take."""
+    log_in(client)
+    client.get(SETUP)
+    device = TOTPDevice.objects.get(user_id=aida.pk)
+    client.post(SETUP, {"code": code_of(device)})
+    forget_codes(aida)
+    client.post(SETUP, {"code": phone_code(aida), "action": "codes"})
+    forget_codes(aida)
+    client.post(SETUP, {"code": phone_code(aida), "action": "off"})
+    with_second_factor(aida)
+    call_command("staff", "reset-two-factor", "aida", stdout=StringIO())
+    noted = StaffEntry.objects.filter(what="acted").order_by("id").values_list("who", "details__action")
+    assert list(noted) == [
+        ("staff: aida", "two-factor login turned on"),
+        ("staff: aida", "recovery codes made"),
+        ("staff: aida", "recovery codes made"),
+        ("staff: aida", "two-factor login turned off"),
+        ("staff: aida", "two-factor login turned on"),
+        ("staff: aida", "recovery codes made"),
+        ("staff: command line", "two-factor login turned off"),
+    ]
+    assert set(StaffEntry.objects.filter(what="acted").values_list("details__user", flat=True)) == {"aida"}
+
+
 def test_a_lost_phone_is_taken_away_by_a_command(client: Client, aida: User) -> None:
     """By whoever runs the service, who has made sure of whom they talk to."""
     with_second_factor(aida)

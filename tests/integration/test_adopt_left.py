@@ -182,7 +182,7 @@ def test_the_command_refuses_a_window_that_is_too_short_and_says_what_is_left(bo
     out = StringIO()
     with pytest.raises(CommandError, match="charging stays paused: 1 missing") as left:
         call_command("reconcile", "--adopt", "--from", since, *until, stdout=out, stderr=StringIO())
-    assert left.value.returncode == 2
+    assert left.value.returncode == 3
     call_command("reconcile", "--adopt", "--cancel-missing", "--from", since, *until, stdout=out, stderr=StringIO())
     assert "charging goes on" in out.getvalue()
     assert not charging.is_paused()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource
 
 from bridge.consumer import Bridge
-from payments.models import InboxMessage, Position
+from bridge.rewind import plan
+from payments import retention
+from payments.models import InboxMessage, Payment, Position
 from tests.integration.books import no_guards
 from tests.integration.bridge_member import events
 from tests.integration.kafka_client import Neighbour, make_all_topics, name_topics, running, wait_until
@@ -91,13 +94,13 @@ def test_a_record_that_has_no_row_is_named(neighbour: Neighbour, capsys: pytest.
             f"{neighbour.payments}[1] from 0 up to 0: nothing",
             "4 records have rows: 4 are missing.",
         ],
-        1,
+        3,
     )
     with pytest.raises(SystemExit):
         call_command("audit_offsets", "--json")
-    first, _, total = map(json.loads, capsys.readouterr().out.splitlines())
-    assert first["missing"] == [[0, 0], [3, 4], [7, 7]]
-    assert total == {"records": 4, "missing": 4, "complete": False}
+    told = json.loads(capsys.readouterr().out)
+    assert told["partitions"][0]["missing"] == [[0, 0], [3, 4], [7, 7]]
+    assert (told["records"], told["missing"], told["complete"]) == (4, 4, False)
 
 
 def test_transactions_leave_gaps_that_are_known(neighbour: Neighbour, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +117,7 @@ def test_transactions_leave_gaps_that_are_known(neighbour: Neighbour, capsys: py
     with no_guards():
         InboxMessage.objects.filter(subscription_id="b").delete()
     lines, code = audit(capsys)
-    assert (lines[0].endswith(", 1 MISSING at 1"), code) == (True, 1)
+    assert (lines[0].endswith(", 1 MISSING at 1"), code) == (True, 3)
 
 
 def test_what_compaction_has_taken_is_known(neighbour: Neighbour, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,8 +164,31 @@ def test_what_kafka_has_deleted_since_is_told_as_such(neighbour: Neighbour, caps
     assert (lines[0], code) == (
         f"{neighbour.payments}[0] from 0 up to 6: 3 accepted, "
         "2 deleted in Kafka before they were looked at: nobody can tell, 1 MISSING at 5",
-        1,
+        3,
     )
+
+
+def test_what_was_pruned_is_told_apart_from_what_is_missing(
+    neighbour: Neighbour, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its offsets stay known, also to a rewind and to the bridge that reads them again."""
+    settings.KEEP_INBOX = timedelta(days=30)
+    neighbour.send([b"poison", *events("a", "b", "c")], partition=0)
+    read_all(neighbour, rows=4)
+    for number, one in enumerate(Payment.objects.all()):
+        with no_guards():
+            Payment.objects.filter(id=one.id).update(
+                status="success", intent_id=f"pi_{number}", settled_at=one.created_at, due_at=None
+            )
+    [*_, last] = InboxMessage.objects.order_by("id")
+    InboxMessage.objects.filter(subscription_id="b").delete()
+    list(retention.prune(now=datetime.now(UTC) + timedelta(days=31), pause=0))
+    assert list(InboxMessage.objects.order_by("id").values_list("offset", flat=True)) == [0, last.offset]
+    assert audit(capsys)[0][0] == (
+        f"{neighbour.payments}[0] from 0 up to 4: 1 accepted, 1 invalid, 1 pruned, 1 MISSING at 2"
+    )
+    steps = plan(to={0: 0, 1: 0}, before_start=False)
+    assert [(step.known, step.new) for step in steps] == [(3, 1)]
 
 
 def test_rows_of_the_version_before_count(neighbour: Neighbour, capsys: pytest.CaptureFixture[str]) -> None:

@@ -227,7 +227,7 @@ def test_the_commands_close_and_reissue(stripe: Simulator, stripe_gateway: Gatew
     out = StringIO()
     call_command("close", str(payment.id), "--reason", "wrong price", stdout=out)
     assert "would be closed.\nNothing was changed. Add --yes to act." in out.getvalue()
-    with pytest.raises(CommandError, match="close that first"):
+    with pytest.raises(CommandError, match="it is open: close it first"):
         call_command("reissue", str(payment.id), "--reason", "agreed", "--yes")
     call_command("close", str(payment.id), "--reason", "wrong price", "--yes", stdout=out)
     call_command("reissue", str(payment.id), "--reason", "agreed", "--yes", stdout=out)

@@ -1,35 +1,28 @@
 """docs/cutover.md, carried out: the commands of its blocks in their order, on real services."""
 
-import os
-import re
 import shlex
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 from kafka.admin import ConfigResource
 from stripe import StripeClient
 
 from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.models import InboxMessage, Payment
+from tests.documents.blocks import ROOT, blocks
+from tests.documents.carrier import processes
 from tests.integration.bridge_member import events
 from tests.integration.kafka_client import Neighbour, make_all_topics, name_topics, wait_until
 from tests.integration.stripe_contract import pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "cutover.md").read_text()
+PAGE = ROOT / "docs" / "cutover.md"
 # The time of the page.
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -53,9 +46,9 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def blocks(kind: str) -> list[str]:
+def texts(kind: str) -> list[str]:
     """The page's fenced blocks of one kind, in order."""
-    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+    return [block.text for block in blocks(PAGE, kind=kind)]
 
 
 def run(block: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -68,31 +61,10 @@ def run(block: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-@contextmanager
-def process(block: str, neighbour: Neighbour, log: Path) -> Iterator[None]:
-    """The block's one command as a process of its own, until the end of ours; SIGTERM ends it with exit code 0."""
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    env = os.environ | {
-        "DATABASE_URL": database.geturl(),
-        "KAFKA_TOPIC_PAYMENTS": neighbour.payments,
-        "KAFKA_TOPIC_NOTIFICATIONS": neighbour.notifications,
-        "KAFKA_TOPIC_DEAD_LETTERS": neighbour.dead_letters,
-        "KAFKA_GROUP_ID": neighbour.group,
-    }
-    [line] = block.strip().splitlines()
-    with log.open("wb") as out:
-        bridge = subprocess.Popen([sys.executable, *shlex.split(line)[1:]], cwd=ROOT, env=env, stdout=out, stderr=out)
-    try:
-        yield
-    finally:
-        bridge.send_signal(signal.SIGTERM)
-        assert bridge.wait(60) == 0, log.read_text()
-
-
 def export(stripe: Simulator) -> str:
     """The page's file, with the PaymentIntents that the other service really has charged."""
     client = StripeClient("sk_test_other", base_addresses={"api": stripe.url}, max_network_retries=0)
-    [text] = blocks("csv")
+    [text] = texts("csv")
     for name in ("pi_first", "pi_second"):
         text = text.replace(name, pay(client, amount=10_000, currency="kzt").id)
     return text
@@ -113,11 +85,12 @@ def test_the_page_is_carried_out_as_it_is_written(
 ) -> None:
     """P1, P2: nobody whom the other service has charged is due here, and everybody else is."""
     monkeypatch.chdir(tmp_path)
+    Path("manage.py").symlink_to(ROOT / "manage.py")
     Path("paid.csv").write_text(export(stripe))
-    before, import_, bridge, look, go, back = blocks("sh")
+    before, import_, bridge, look, go, back = texts("sh")
     run(before, capsys)
     assert "2 paid subscriptions are imported, 0 are known already." in run(import_, capsys)
-    with process(bridge, neighbour, tmp_path / "log"):
+    with processes(bridge.strip(), folder=tmp_path):
         wait_until(lambda: neighbour.committed() == {0: 5}, what="all is read", within=60)
         assert charging.is_paused()
         told = run(look, capsys)

@@ -174,9 +174,10 @@ def test_the_command_tells_the_story_with_the_words_of_the_page(paid: Payment) -
 
 
 def test_the_command_prints_json_for_programs(paid: Payment) -> None:
-    """One object a line."""
-    [line] = run("sub_1", "--json").splitlines()
-    told = json.loads(line)
+    """One document with all that is found."""
+    document = json.loads(run("sub_1", "--json"))
+    [told] = document["found"]
+    assert document["more"] is False
     assert told["payment"] == str(paid.id)
     assert told["conclusion"]["taken"] == "yes"
     assert told["conclusion"]["headline"].startswith("Paid, and refunded in part.")

@@ -11,8 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from payments.admin.export import FIRST_PART, as_cell
+from payments.admin.export import FIRST_PART
 from payments.models import Break, Dispute, InboxMessage, Payment, StaffEntry, Subscription
+from payments.spreadsheet import as_cell
 from tests.integration.ledger_rows import FAILED, NOW, PAID, attempt, payment, refund, restoring
 
 pytestmark = pytest.mark.django_db

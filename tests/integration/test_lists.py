@@ -266,3 +266,10 @@ def test_a_list_asks_as_many_questions_for_many_rows_as_for_one(
     with django_assert_max_num_queries(12):
         staff.get(LIST)
     assert Attempt.objects.count() == 2
+
+
+def test_a_list_that_is_narrowed_leads_back_to_all_of_it(card: Payment, staff: Client) -> None:
+    """And one that isn't doesn't speak of it, nor of a number that it hasn't counted."""
+    assert "Show all" not in staff.get(LIST).content.decode()
+    assert '<a href="?">Show all</a>' in staff.get(LIST, {"q": "sub_1"}).content.decode()
+    assert '<a href="?">Show all</a>' in staff.get(LIST, {"status": "failed"}).content.decode()

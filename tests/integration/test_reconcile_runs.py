@@ -170,18 +170,23 @@ def window(books: Books) -> tuple[str, ...]:
 
 
 def test_the_command_shows_counts_breaks_and_says_by_its_exit_code_what_came_of_it(books: Books) -> None:
-    """0: agrees, 2: differs, 1: couldn't be found out; a break is settled with a reason."""
+    """0: agrees, 3: differs, 1: couldn't be found out; a break is settled with a reason."""
     books.paid("a")
     out, progress, code = command(*window(books))
     assert (code, out.splitlines()[-1]) == (0, "The books agree.")
     assert "charges …" in progress
     intent = books.stray(payment_id=UNKNOWN, subscription_id="lost")
     out, error, code = command(*window(books))
-    assert (code, intent in out, " 0m " in out) == (2, True, True)
+    assert (code, intent in out, " 0m " in out) == (3, True, True)
     assert "1 breaks are open" in error
     out, _, code = command(*window(books), "--json")
     [broken] = json.loads(out)["breaks"]
-    assert (code, broken["intent"], broken["kind"]) == (2, intent, "paid_there")
+    assert (code, broken["intent"], broken["kind"]) == (3, intent, "paid_there")
+    assert command("--settle", str(broken["id"]), "--dry-run")[::2] == (
+        f"Break {broken['id']} would be settled. Nothing was changed.\n", 0
+    )  # fmt: skip
+    out, _, code = command(*window(books), "--dry-run")
+    assert (code, intent in out, "would be compared. Nothing was changed." in out) == (0, True, True)
     assert command("--settle", str(broken["id"]))[1:] == ("say why it needn't agree: --reason", 1)
     out, _, code = command("--settle", str(broken["id"]), "--reason", "a test of ours")
     assert (out, code) == (f"Break {broken['id']} is settled.\n", 0)

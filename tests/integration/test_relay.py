@@ -2,10 +2,8 @@
 
 import os
 import socket
-import statistics
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,12 +24,6 @@ from tests.integration.kafka_client import Neighbour, lines, make_all_topics, na
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CACHE = Path(__file__).parents[2] / ".data" / "cache"
-
-# The promise at low load, from the commit of an outcome to Kafka's acknowledgement.
-PROMISE = 0.020
-# Tries at keeping it on a machine that has other things to do: one quiet moment must be enough.
-ROUNDS = 10
-NOTIFICATIONS = 31
 
 
 class Crash(Exception):
@@ -71,14 +63,12 @@ def payment(subscription: str = "sub_1") -> Payment:
     return Payment.objects.get(subscription_id=subscription)
 
 
-def tell(paid: Payment, *, attempt: int = 1) -> float:
-    """Commit an outcome as a settling does, and wake the relay. Returns when it was committed, in UNIX time."""
+def tell(paid: Payment, *, attempt: int = 1) -> None:
+    """Commit an outcome as a settling does, and wake the relay."""
     with transaction.atomic():
         locked = Payment.objects.select_for_update().get(id=paid.id)
         outbox.tell(payment=locked, attempt=attempt, transition=f"failed/{attempt}", now=datetime.now(UTC))
-    committed_at = time.time()
     outbox.wake()
-    return committed_at
 
 
 def put(value: bytes) -> OutboxMessage:
@@ -375,9 +365,10 @@ def test_a_kafka_that_is_away_is_named_and_picked_up_again(
         paid = payment()
         tell(paid, attempt=1)
         wait_until_told()
+        caplog.clear()  # a coordinator that loads may have been waited for
         kafka.kill()  # one that is stopped may still answer that it is going
         tell(paid, attempt=2)
-        wait_until(lambda: len(lines(caplog, "waiting")) == 2, what="it has tried twice")
+        wait_until(lambda: len(lines(caplog, "waiting")) >= 2, what="it has tried twice")
         wait_until(lambda: lock_holder() is None, what="the lock is left to whoever may reach Kafka")
         assert waiting() == 1
         kafka.start()
@@ -388,45 +379,16 @@ def test_a_kafka_that_is_away_is_named_and_picked_up_again(
         assert line["why"] == f"Kafka at {kafka.broker} does not answer (_TIMED_OUT)"
 
 
-def test_a_notification_leaves_within_20_milliseconds_of_the_commit(neighbour: Neighbour) -> None:
-    """At low load, at the median, to the acknowledgement and to a reader of committed transactions."""
+def test_a_notification_leaves_at_its_commit_and_not_when_the_relay_looks_again(
+    neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each commit wakes the relay. How many milliseconds it takes is measured by `make bench-notifications`."""
+    monkeypatch.setattr(relay, "PATIENCE", 60.0)
     paid = payment()
-    medians: list[tuple[float, float]] = []
-    with (
-        closing(neighbour.reader(neighbour.notifications)) as reader,
-        running(process="relay", session=relay.session),
-    ):
-        tell(paid, attempt=1_000)  # the first pays for connections
-        read_one(reader)
-        for number in range(ROUNDS):
-            medians.append(measure(paid, reader, first_attempt=number * NOTIFICATIONS + 1))
-            if max(medians[-1]) < PROMISE:
-                break
-    shown = [tuple(f"{median * 1000:.1f} ms" for median in both) for both in medians]
-    print("median to acknowledgement, to reader:", *shown)
-    assert max(medians[-1]) < PROMISE, shown
-
-
-def measure(paid: Payment, reader: Any, *, first_attempt: int) -> tuple[float, float]:
-    """Medians of many notifications, each told when the one before it has been read."""
-    committed_at: dict[int, float] = {}
-    read_at: list[float] = []
-    for attempt in range(first_attempt, first_attempt + NOTIFICATIONS):
-        at = tell(paid, attempt=attempt)
-        row = OutboxMessage.objects.latest("id")
-        committed_at[row.id] = at
-        read_one(reader)
-        read_at.append(time.time())
-        wait_until_told()
-    rows = OutboxMessage.objects.filter(id__in=committed_at)
-    return (
-        statistics.median(row.published_at.timestamp() - committed_at[row.id] for row in rows if row.published_at),
-        statistics.median(at - committed for at, committed in zip(read_at, committed_at.values(), strict=True)),
-    )
-
-
-def read_one(reader: Any) -> None:
-    """Until there is a record."""
-    deadline = time.monotonic() + 30
-    while not reader.poll(timeout_ms=1000):
-        assert time.monotonic() < deadline, "no record"
+    with running(process="relay", session=relay.session):
+        wait_until(lambda: bool(lines(caplog, "relay active")), what="it is active")
+        for attempt in range(1, 6):
+            tell(paid, attempt=attempt)
+            wait_until_told(within=relay.PATIENCE / 2)
+        wake_up()
+    assert len(neighbour.records(neighbour.notifications)) == 5

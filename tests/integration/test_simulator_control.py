@@ -110,6 +110,21 @@ def test_control_refuses_what_it_does_not_know(simulator: Simulator) -> None:
         Simulator(host="0.0.0.0").start()  # noqa: S104 - it must refuse
 
 
+def test_whoever_shares_its_network_cannot_rewrite_history() -> None:
+    """As the simulator of a first run in compose: Stripe's part is there, the control endpoint is not."""
+    command = [sys.executable, "-m", "billing_project.dev.simulator", "--share-network", "--port", "0"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = f"http://127.0.0.1:{process.stdout.readline().strip().rsplit(':', 1)[1]}"
+            headers = {"Authorization": "Bearer sk_test_1"}
+            assert requests.get(f"{url}/v1/payment_intents", headers=headers, timeout=5).status_code == 200
+            assert requests.get(f"{url}/_control/ledger", headers=headers, timeout=5).status_code == 404
+            assert requests.post(f"{url}/_control/reset", headers=headers, json={}, timeout=5).status_code == 404
+        finally:
+            process.terminate()
+
+
 def test_a_journal_survives_a_restart_and_a_torn_line(tmp_path: Path) -> None:
     """Charges, keys and cards are there again; reset empties the journal."""
     journal = tmp_path / "journal.jsonl"

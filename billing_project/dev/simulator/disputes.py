@@ -6,6 +6,7 @@ warning_closed for an inquiry, which takes nothing and may become a real one (ne
 
 from __future__ import annotations
 
+from .balance import reinstate, withdraw
 from .calls import Call, Page, page_of
 from .errors import no_such
 from .ledger import Ledger
@@ -85,13 +86,11 @@ def resolve(ledger: Ledger, dispute: Dispute, *, outcome: str) -> Dispute:
     if escalates:
         _withdraw(ledger, dispute)
     if outcome == "won":
-        dispute.reinstated = int(ledger.now())
-        ledger.save(dispute)
+        reinstate(ledger, dispute)
         ledger.tell("charge.dispute.funds_reinstated", dispute)
     return dispute
 
 
 def _withdraw(ledger: Ledger, dispute: Dispute) -> None:
-    dispute.withdrawn = int(ledger.now())
-    ledger.save(dispute)
+    withdraw(ledger, dispute)
     ledger.tell("charge.dispute.funds_withdrawn", dispute)

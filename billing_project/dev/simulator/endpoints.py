@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import disputes, payment_intents, payment_methods, reads, refunds, search
+from . import balance, disputes, payment_intents, payment_methods, reads, refunds, search
 from .calls import Call, Result
 from .errors import StripeError
 from .ledger import Ledger
@@ -172,6 +172,9 @@ LIST_DISPUTES = LIST_REFUNDS
 LIST_CHARGES = Parameters(
     {**LIST, "customer": STRING, "payment_intent": STRING}, unsimulated=frozenset({"transfer_group"})
 )
+LIST_BALANCE = Parameters(
+    {**LIST, "currency": STRING, "source": STRING, "type": STRING}, unsimulated=frozenset({"payout"})
+)
 LIST_EVENTS = Parameters(
     {**LIST, "type": STRING, "types": Parameter(Kind.STRINGS)}, unsimulated=frozenset({"delivery_success"})
 )
@@ -207,6 +210,8 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
         ("GET", "disputes/*", "disputes.retrieve", RETRIEVE, disputes.retrieve),
         ("GET", "charges", "charges.list", LIST_CHARGES, reads.list_charges),
         ("GET", "charges/*", "charges.retrieve", RETRIEVE, reads.retrieve_charge),
+        ("GET", "balance_transactions", "balance_transactions.list", LIST_BALANCE, balance.list_all),
+        ("GET", "balance_transactions/*", "balance_transactions.retrieve", RETRIEVE, balance.retrieve),
         ("GET", "events", "events.list", LIST_EVENTS, reads.list_events),
         ("GET", "events/*", "events.retrieve", RETRIEVE, reads.retrieve_event),
         ("GET", "account", "account.retrieve", RETRIEVE, reads.retrieve_account),

@@ -27,6 +27,7 @@ CLASSES: dict[str, type[Any]] = {
         records.Charge,
         records.Refund,
         records.Dispute,
+        records.BalanceTransaction,
         records.Event,
         Stored,
     )
@@ -88,4 +89,7 @@ def _tagged(record: Any) -> dict[str, Any]:
 def _revive(value: dict[str, Any]) -> Any:
     if TAG not in value:
         return value
-    return CLASSES[value.pop(TAG)](**value)
+    kind = CLASSES[value.pop(TAG)]
+    # What another version wrote and this one doesn't know is left out.
+    known = {f.name for f in fields(kind)}
+    return kind(**{name: one for name, one in value.items() if name in known})

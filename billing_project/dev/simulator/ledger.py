@@ -16,7 +16,18 @@ from typing import Any
 
 from .cards import Behaviour, Card, Returns, Success, fingerprint_of
 from .journal import Journal
-from .records import Charge, Customer, Dispute, Event, PaymentIntent, PaymentMethod, Record, Refund, Subject
+from .records import (
+    BalanceTransaction,
+    Charge,
+    Customer,
+    Dispute,
+    Event,
+    PaymentIntent,
+    PaymentMethod,
+    Record,
+    Refund,
+    Subject,
+)
 from .searchable import Searchable
 from .table import Table
 
@@ -48,6 +59,7 @@ class Ledger:
         self.charges: Table[Charge] = Table()
         self.refunds: Table[Refund] = Table()
         self.disputes: Table[Dispute] = Table()
+        self.balance_transactions: Table[BalanceTransaction] = Table()
         self.events: Table[Event] = Table()
         self.searchable = Searchable(now=self.now)
         # What every refund meets, whatever the card says.
@@ -59,6 +71,7 @@ class Ledger:
             Charge: self.charges,
             Refund: self.refunds,
             Dispute: self.disputes,
+            BalanceTransaction: self.balance_transactions,
             Event: self.events,
         }
         self.restore(

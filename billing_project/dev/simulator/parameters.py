@@ -21,10 +21,22 @@ DEEPEST_EXPANSION = 4
 # Object -> what of it can be expanded -> which object that is.
 EXPANDABLE: dict[str, dict[str, str]] = {
     "payment_intent": {"customer": "customer", "latest_charge": "charge", "payment_method": "payment_method"},
-    "charge": {"customer": "customer", "payment_intent": "payment_intent"},
+    "charge": {
+        "balance_transaction": "balance_transaction",
+        "customer": "customer",
+        "payment_intent": "payment_intent",
+    },
     "payment_method": {"customer": "customer"},
-    "refund": {"charge": "charge", "payment_intent": "payment_intent"},
+    "refund": {
+        "balance_transaction": "balance_transaction",
+        "charge": "charge",
+        "failure_balance_transaction": "balance_transaction",
+        "payment_intent": "payment_intent",
+    },
     "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
+    "balance_transaction": {"source": "source"},
+    # Whichever object it is.
+    "source": {"charge": "charge", "customer": "customer", "payment_intent": "payment_intent"},
 }
 
 

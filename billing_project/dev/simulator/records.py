@@ -97,6 +97,7 @@ class Charge:
     failure_message: str | None = None
     disputed: bool = False
     returns: Returns = "succeeded"
+    balance_transaction: str | None = None
 
 
 @dataclass(slots=True)
@@ -113,12 +114,14 @@ class Refund:
     reason: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     failure_reason: str | None = None
+    balance_transaction: str | None = None
+    failure_balance_transaction: str | None = None
 
 
 @dataclass(slots=True)
 class Dispute:
-    """`due_by`: until when the seller may answer, in seconds since 1970. `withdrawn` and `reinstated`: when the
-    money was taken from the seller and given back, or None. An inquiry (`warning_…`) takes none."""
+    """`due_by`: until when the seller may answer, in seconds since 1970. `moves`: what was taken from the seller
+    and given back so far. An inquiry (`warning_…`) takes nothing."""
 
     id: str
     created: int
@@ -130,9 +133,25 @@ class Dispute:
     reason: str
     status: str
     due_by: int
-    withdrawn: int | None = None
-    reinstated: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    moves: list[BalanceTransaction] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class BalanceTransaction:
+    """Money that came to the seller's balance or left it: `amount` and `fee` in minor units of the currency in which
+    the account is settled. `source`: the charge, refund or dispute; `charge`: the charge that it is about."""
+
+    id: str
+    created: int
+    category: str
+    type: str
+    amount: int
+    fee: int
+    currency: str
+    source: str
+    charge: str
+    exchange_rate: float | None = None
 
 
 Subject = Customer | PaymentMethod | PaymentIntent | Charge | Refund | Dispute
@@ -155,4 +174,4 @@ class Account:
     id: str
 
 
-Record = Subject | Event | Account
+Record = Subject | BalanceTransaction | Event | Account

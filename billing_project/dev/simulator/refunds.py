@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .balance import give_back, take_home
 from .calls import Call, Page, page_of
 from .errors import invalid, invalid_parameter, no_such
 from .ledger import Ledger
@@ -37,7 +38,7 @@ def create(ledger: Ledger, call: Call) -> Refund:
         ledger.tell("refund.failed", refund)
         return refund
     charge.amount_refunded += amount
-    ledger.save(refund)
+    give_back(ledger, refund)
     ledger.save(charge)
     ledger.tell("refund.created", refund)
     ledger.tell("charge.refunded", charge)
@@ -75,6 +76,7 @@ def resolve(ledger: Ledger, refund: Refund, *, outcome: str | None, failure_reas
     if status != "succeeded":
         charge.amount_refunded -= refund.amount
         ledger.save(charge)
+        take_home(ledger, refund)
     if status == "failed":
         refund.failure_reason = failure_reason or "unknown"
     ledger.save(refund)

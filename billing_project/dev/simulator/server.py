@@ -1,6 +1,6 @@
 """The HTTP side: reads a request, lets it be answered, and sends what comes, even if that is nothing.
 
-Loopback only: whoever can reach the control endpoint can rewrite history.
+Loopback only, unless without the control endpoint: whoever can reach that can rewrite history.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ LINGER_NOTHING = struct.pack("ii", 1, 0)
 
 
 @asynccontextmanager
-async def serve(world: World, *, host: str, port: int) -> AsyncIterator[str]:
+async def serve(world: World, *, host: str, port: int, control: bool = True) -> AsyncIterator[str]:
     """Listen while the context lasts, and yield the base URL. Port 0 takes any free one."""
-    handler = _Handler(world)
+    handler = _Handler(world, control=control)
     sender: asyncio.Task[None] | None = None
     runner = web.ServerRunner(web.Server(handler.handle, access_log=None), shutdown_timeout=SHUTDOWN_SECONDS)
     try:
-        if not ipaddress.ip_address(host).is_loopback:
-            raise ValueError(f"the simulator listens on loopback only, not on {host}")
+        if control and not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"with its control endpoint the simulator listens on loopback only, not on {host}")
         await runner.setup()
         site = web.TCPSite(runner, host, port, backlog=BACKLOG)
         await site.start()
@@ -60,14 +60,14 @@ async def serve(world: World, *, host: str, port: int) -> AsyncIterator[str]:
 
 
 class _Handler:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, control: bool) -> None:
         self._world = world
-        self._control = Control(world)
+        self._control = Control(world) if control else None
         self.stopping = asyncio.Event()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
-        if path.startswith(PREFIX):
+        if self._control is not None and path.startswith(PREFIX):
             return await answer_control(self._control, request)
         with self._world.ledger.lock:
             self._world.later.keep_due()

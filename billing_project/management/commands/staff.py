@@ -46,7 +46,7 @@ class Command(BaseCommand):
             case "list":
                 self._list()
             case "reset-two-factor":
-                removed = two_factor.turn_off(user=_find(options["name"]))
+                removed = two_factor.turn_off(user=_find(options["name"]), who="staff: command line")
                 self.stdout.write("The second factor is gone." if removed else "There was no second factor.")
             case "unlock":
                 locked = lock_out.forget(username=options["name"])

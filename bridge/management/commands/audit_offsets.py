@@ -1,30 +1,34 @@
 """`manage.py audit_offsets`: has each offset that the group has passed its row, or is it known why it has none?"""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from bridge.audit import Audited, audit
 from bridge.kafka import KafkaAway, KafkaRefuses
+from payments.management.terminal import DONE, PARTLY, AnsweringCommand, add_json
 
 # For people: what is behind is as bad as what is named.
 NAMED = 10
 
 
-class Command(BaseCommand):
-    """Asks Kafka and the database, changes nothing; a bridge may run meanwhile. Exit code 1: something is missing."""
+class Command(AnsweringCommand):
+    """Asks Kafka and the database, changes nothing; a bridge may run meanwhile. Exit code 3: something is missing."""
 
     help = (
         "Compare the group's offsets with the rows: each offset has a row, or has no record in Kafka. Changes nothing. "
-        "Exit code 0: complete; 1: records are missing, or no answer."
+        "Exit code 3: records are missing."
     )
+    examples = """
+manage.py audit_offsets
+manage.py audit_offsets --json | jq .complete
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """For people or for scripts."""
-        parser.add_argument("--json", action="store_true", help="one JSON object a line: each partition, then the sum")
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """A line for each partition, then one for all."""
@@ -32,15 +36,18 @@ class Command(BaseCommand):
             found = audit()
         except (KafkaAway, KafkaRefuses) as trouble:
             raise CommandError(str(trouble)) from None
-        for one in found:
-            self.stdout.write(json.dumps(_as_json(one)) if options["json"] else _as_text(one))
         missing = sum(map(_missing, found))
         taken = sum(sum(one.verdicts.values()) for one in found)
-        verdict = f"{missing} are missing" if missing else "complete"
         total = {"records": taken, "missing": missing, "complete": not missing}
-        self.stdout.write(json.dumps(total) if options["json"] else f"{taken} records have rows: {verdict}.")
-        if missing:
-            raise SystemExit(1)
+        self.answer(
+            options, document={"partitions": [_as_json(one) for one in found]} | total,
+            lines=_lines(found, taken=taken, missing=missing), code=PARTLY if missing else DONE,
+        )  # fmt: skip
+
+
+def _lines(found: Sequence[Audited], *, taken: int, missing: int) -> Iterator[str]:
+    yield from map(_as_text, found)
+    yield f"{taken} records have rows: {f'{missing} are missing' if missing else 'complete'}."
 
 
 def _as_text(one: Audited) -> str:
@@ -48,6 +55,7 @@ def _as_text(one: Audited) -> str:
     if one.committed is None:
         return f"{place}: the group has read nothing of it"
     parts = [f"{count} {verdict}" for verdict, count in sorted(one.verdicts.items())]
+    parts += [f"{one.pruned} pruned"] * bool(one.pruned)
     parts += [f"{one.aborted} of aborted transactions"] * bool(one.aborted)
     parts += [f"{one.unused} without a record (transactions' markers, compaction)"] * bool(one.unused)
     parts += [f"{one.deleted} deleted in Kafka before they were looked at: nobody can tell"] * bool(one.deleted)
@@ -60,7 +68,8 @@ def _as_text(one: Audited) -> str:
 def _as_json(one: Audited) -> dict[str, Any]:
     return {
         "partition": one.partition, "first": one.first, "committed": one.committed, "verdicts": one.verdicts,
-        "aborted": one.aborted, "unused": one.unused, "deleted": one.deleted, "missing": one.missing,
+        "pruned": one.pruned, "aborted": one.aborted, "unused": one.unused, "deleted": one.deleted,
+        "missing": one.missing,
     }  # fmt: skip
 
 

@@ -1,25 +1,29 @@
 """`manage.py rewind`: let the group read again what it has read."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from bridge.kafka import KafkaAway, KafkaRefuses
 from bridge.management.places import read_place
 from bridge.rewind import Step, plan, rewind
+from payments.management.terminal import WHO, AnsweringCommand, add_acting, add_json, wants_to_act
 
-WHO = "staff: command line"
 
-
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """A dry run unless `--yes`; refused while a bridge runs, and where records would be lost by it."""
 
     help = (
         "Set the group's offsets back, so that records are read again; those that have rows are known and nobody is "
-        "charged for them again. Never goes forward. A dry run unless --yes. "
-        'Example: rewind --to 2026-01-31T12:00Z --reason "audit_offsets names records" --yes'
+        "charged for them again. Never goes forward. A dry run unless --yes."
     )
+    examples = """
+manage.py rewind --to 2026-01-31T12:00Z
+manage.py rewind --to 2026-01-31T12:00Z --reason "audit_offsets names records" --yes
+manage.py rewind --to 0:1234,1:99 --json | jq .steps
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """To where, and why."""
@@ -31,26 +35,25 @@ class Command(BaseCommand):
             "--before-start", action="store_true",
             help="also to before the place where the group began: new records there are charged",
         )  # fmt: skip
-        parser.add_argument("--reason", default="", help="why; needed with --yes, and logged")
-        parser.add_argument("--yes", action="store_true", help="act; without it nothing is changed")
+        add_acting(parser, kept="in the log")
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """A line for each partition; exit code 1 with the reason where it can't be done."""
-        if options["yes"] and not options["reason"].strip():
-            raise CommandError("--yes needs a --reason")
+        acts = wants_to_act(options)
         try:
             steps = plan(to=options["to"], before_start=options["before_start"])
-            for step in steps:
-                self.stdout.write(_line(step))
-            if not steps:
-                self.stdout.write("Nothing to read again.")
-            elif options["yes"]:
+            if steps and acts:
                 rewind(steps=steps, who=WHO, why=options["reason"])
-                self.stdout.write("The group is set back: start the bridge.")
-            else:
-                self.stdout.write("Nothing was changed. Add --yes to act, while no bridge runs.")
         except (KafkaAway, KafkaRefuses) as trouble:
             raise CommandError(str(trouble)) from None
+        last = "Nothing was changed. Add --yes to act, while no bridge runs."
+        if acts or not steps:
+            last = "The group is set back: start the bridge." if steps else "Nothing to read again."
+        self.answer(
+            options, document={"steps": [asdict(step) for step in steps], "acted": acts and bool(steps)},
+            lines=[*map(_line, steps), last],
+        )  # fmt: skip
 
 
 def _line(step: Step) -> str:

@@ -1,45 +1,46 @@
 """`manage.py close`: cancel a payment at Stripe, so that nothing more can be taken with it."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from payments import charging, gateway, money
-from payments.models import Payment
+from payments.actions import ACTIONS
+from payments.management.choosing import find_payment
+from payments.management.terminal import DRY, WHO, AnsweringCommand, add_acting, add_json, wants_to_act
 
-WHO = "staff: command line"
 
-
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """A dry run unless `--yes`."""
 
-    help = (
-        "Cancel a payment at Stripe, so that nothing more can be taken with it. "
-        'A dry run unless --yes. Example: close <payment id> --reason "wrong price" --yes'
-    )
+    help = "Cancel a payment at Stripe, so that nothing more can be taken with it. A dry run unless --yes."
+    examples = """
+manage.py close sub_1
+manage.py close pi_3Q… --reason "wrong price" --yes
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which payment, and why."""
-        parser.add_argument("payment", type=uuid.UUID, help="the payment's id")
-        parser.add_argument("--reason", required=True, help="why; kept in the payment's history")
-        parser.add_argument("--yes", action="store_true", help="act; without it nothing is changed")
+        parser.add_argument("payment", help="its id, its subscription, or pi_…")
+        add_acting(parser)
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """One line; exit code 1 with the reason where it can't be done."""
-        payment = Payment.objects.filter(id=options["payment"]).first()
-        if payment is None:
-            raise CommandError(f"there is no payment {options['payment']}")
+        """One line; exit code 1 with the reason where it can't be done. Once more after a Ctrl-C does no harm."""
+        acts, now = wants_to_act(options), datetime.now(UTC)
+        payment = find_payment(options["payment"])
         amount = money.for_people(payment.amount, currency=payment.currency)
-        if not options["yes"]:
-            what = f"{payment.id} ({payment.subscription_id}, {amount}, {payment.status})"
-            self.stdout.write(f"{what} would be closed.")
-            self.stdout.write("Nothing was changed. Add --yes to act.")
-            return
-        refusal = charging.close(
-            payment_id=payment.id, who=WHO, reason=options["reason"], gateway=gateway.connect(), now=datetime.now(UTC)
-        )
+        refusal = ACTIONS["close"].find_refusal(payment, now)
+        if not refusal and acts:
+            still_open = charging.close(
+                payment_id=payment.id, who=WHO, reason=options["reason"], gateway=gateway.connect(), now=now
+            )
+            refusal = still_open.text if still_open else ""
         if refusal:
-            raise CommandError(f"{payment.id} is still open: {refusal.text}")
-        self.stdout.write(f"{payment.id} is closed.")
+            raise CommandError(f"{payment.id} is not closed: {refusal}")
+        name = f"{payment.id} ({payment.subscription_id}, {amount}, {payment.status})"
+        self.answer(
+            options, document={"payment": payment.id, "subscription": payment.subscription_id, "acted": acts},
+            lines=[f"{payment.id} is closed."] if acts else [f"{name} would be closed.", DRY],
+        )  # fmt: skip

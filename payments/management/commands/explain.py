@@ -1,41 +1,35 @@
 """`manage.py explain`: what happened to a payment, in plain words, by whatever id there is."""
 
-import json
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from payments import explain
-
-EXAMPLES = """examples:
-  manage.py explain a@b.kz                             all payments of an e-mail address, newest first
-  manage.py explain sub_1                              of a subscription (or a user's id)
-  manage.py explain pi_3Q…                             by Stripe's ids: pi_, ch_, re_, dp_, evt_
-  manage.py explain 5c1e…                              by the id of a payment or of a notification
-  manage.py explain payment.createInitial:0:17         what became of one record: topic:partition:offset
-  manage.py explain pi_3Q… --json | jq .conclusion     for programs: one JSON object a line
-
-Exit code 0: found; 1: nothing is known by this id. Nothing is changed, and Stripe is not asked."""
+from payments.management.terminal import AnsweringCommand, add_json
 
 
-class Command(BaseCommand):
-    """Exit code 0: found, 1: nothing is known by this id."""
+class Command(AnsweringCommand):
+    """Exit code 0: found, 1: nothing is known by this id. Nothing is changed, and Stripe is not asked."""
 
-    help = "What happened to a payment, whether money was taken, and what to do: in plain words, with the evidence."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """As usual, with examples below."""
-        return super().create_parser(
-            prog_name, subcommand, epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    help = (
+        "What happened to a payment, whether money was taken, and what to do: in plain words, with the evidence. "
+        "Nothing is changed, and Stripe is not asked."
+    )
+    examples = """
+manage.py explain a@b.kz                                all payments of an e-mail address, newest first
+manage.py explain sub_1                                 of a subscription (or a user's id)
+manage.py explain pi_3Q…                                by Stripe's ids: pi_, ch_, re_, dp_, evt_
+manage.py explain 5c1e…                                 by the id of a payment or of a notification
+manage.py explain payment.createInitial:0:17            what became of one record: topic:partition:offset
+manage.py explain pi_3Q… --json | jq .found[].conclusion
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Any id."""
         parser.add_argument("id", help="payment, subscription, user, e-mail, pi_…, ch_…, re_…, evt_…, or a record")
-        parser.add_argument("--json", action="store_true", help="print one JSON object a line for each payment")
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One story after the other."""
@@ -43,13 +37,18 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"nothing is known by {options['id']}: give it whole, as it stands where it came from")
         stories = list(_stories(found))
-        for number, story in enumerate(stories):
-            if options["json"]:
-                self.stdout.write(json.dumps(explain.as_data(story), ensure_ascii=False))
-            else:
-                self.stdout.write(("\n" + "─" * 80 + "\n\n" if number else "") + explain.as_text(story))
-        if isinstance(found, explain.FoundPayments) and found.more and not options["json"]:
-            self.stdout.write(f"\nThese are the newest {len(stories)}; there are more.")
+        more = isinstance(found, explain.FoundPayments) and found.more
+        self.answer(
+            options, document={"found": [explain.as_data(story) for story in stories], "more": more},
+            lines=_lines(stories, more=more),
+        )  # fmt: skip
+
+
+def _lines(stories: list[explain.Story | explain.Notice], *, more: bool) -> Iterator[str]:
+    for number, story in enumerate(stories):
+        yield ("\n" + "─" * 80 + "\n\n" if number else "") + explain.as_text(story)
+    if more:
+        yield f"\nThese are the newest {len(stories)}; there are more."
 
 
 def _stories(found: explain.Found) -> Iterator[explain.Story | explain.Notice]:

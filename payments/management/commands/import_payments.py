@@ -7,30 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from payments import intake
 from payments.intake import Problem
+from payments.management.terminal import DRY, WHO, AnsweringCommand, add_acting, add_json
 
-WHO = "staff: command line"
 NAMED = 20
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """A dry run unless `--yes`; all lines or none; what was imported before is left as it is."""
 
     help = (
         "Import the subscriptions that the replaced service has charged, so that events about them are duplicates. "
         "FILE: CSV with a header, or one JSON object a line, with subId, price (in the unit of PRICE_UNIT), currency, "
         "transactionId (pi_…), paidAt (with its zone), userId and, if known, email. Nothing is charged and nobody is "
-        "told. A dry run unless --yes. Example: import_payments paid.csv --yes"
+        "told. A dry run unless --yes."
     )
+    examples = """
+manage.py import_payments paid.csv
+manage.py import_payments paid.csv --reason "cut-over" --yes
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which file, and why."""
         parser.add_argument("file", type=Path, help="UTF-8")
-        parser.add_argument("--reason", default="import_payments", help="why; kept in each payment's history")
-        parser.add_argument("--yes", action="store_true", help="act; without it nothing is changed")
+        add_acting(parser, kept="in each payment's history", default="import_payments")
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Two lines; exit code 1 with a line for each that is bad."""
@@ -49,9 +53,11 @@ class Command(BaseCommand):
             self._refuse(refused.problems)
             raise
         verb = "are imported" if options["yes"] else "would be imported"
-        self.stdout.write(f"{done.made} paid subscriptions {verb}, {done.known} are known already.")
-        if not options["yes"]:
-            self.stdout.write("Nothing was changed. Add --yes to act.")
+        line = f"{done.made} paid subscriptions {verb}, {done.known} are known already."
+        self.answer(
+            options, document={"made": done.made, "known": done.known, "acted": options["yes"]},
+            lines=[line] + [DRY] * (not options["yes"]),
+        )  # fmt: skip
 
     def _refuse(self, problems: Sequence[Problem]) -> None:
         if not problems:

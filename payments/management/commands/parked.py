@@ -1,36 +1,50 @@
 """`manage.py parked`: the records that were set aside: see them, judge them again, or be done with them."""
 
-import json
 import sys
-from argparse import ArgumentTypeError
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, assert_never
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from payments import intake
 from payments.intake import parked
 from payments.management.moments import read_moment
+from payments.management.terminal import (
+    DRY,
+    STOPPED,
+    WHO,
+    AnsweringCommand,
+    add_acting,
+    add_json,
+    heeding_ctrl_c,
+    judge,
+    read_count,
+    wants_to_act,
+)
 from payments.models import InboxMessage
 
-WHO = "staff: command line"
-
-STILL_PARKED = 2
 # Of a value that nobody would read to its end on a screen.
 SHOWN = 4_000
 
 
-class Command(BaseCommand):
-    """Exit code 0: done, 2: at least one record is still parked, 1: it couldn't be done."""
+class Command(AnsweringCommand):
+    """Exit code 0: done, 3: a part is still parked, or never was; 1: all of them."""
 
     help = (
         "Records that were parked: list, show, replay, dismiss. A replay judges the record again as of now, if need "
         "be with a corrected event; what is charged already isn't charged again. Replay and dismiss are dry runs "
-        'unless --yes. Example: parked replay 17 --value corrected.json --reason "price agreed" --yes. '
-        "Exit code 0: done; 2: at least one is still parked; 1: trouble."
+        "unless --yes."
     )
+    examples = """
+manage.py parked list --since 2d --text price
+manage.py parked show 17
+manage.py parked replay 17 --value corrected.json --reason "price agreed" --yes
+manage.py parked dismiss 18 19 --reason "events of a test" --yes
+manage.py parked list --json | jq .records[].id
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One action, and what it is about."""
@@ -40,19 +54,17 @@ class Command(BaseCommand):
         listing.add_argument("--since", type=read_moment, help="received since then: 30m, 2h, 7d, or 2026-01-31T12:00")
         listing.add_argument("--subscription", help="of this subscription")
         listing.add_argument("--text", help="with this text in the reason")
-        listing.add_argument("--limit", type=int, default=100, help="at most so many (100)")
-        listing.add_argument("--json", action="store_true", help="print one JSON object for each")
+        listing.add_argument("--limit", type=read_count, default=100, help="at most so many (100)")
         showing = actions.add_parser("show", help="one record, whole, with what to do about it")
         showing.add_argument("record", type=int)
-        showing.add_argument("--json", action="store_true", help="print one JSON object")
         replaying = actions.add_parser("replay", help="judge records again, as of now")
         replaying.add_argument("--value", metavar="FILE", help="the corrected event, - for standard input")
         dismissing = actions.add_parser("dismiss", help="take records off the list for good; nothing is charged")
         for acting in (replaying, dismissing):
             acting.add_argument("record", type=int, nargs="+")
-            acting.add_argument("--reason", type=_reason, required=True, help="why; kept with the record")
-            acting.add_argument("--yes", action="store_true", help="act; without it nothing is changed")
-            acting.add_argument("--json", action="store_true", help="print one JSON object for each")
+            add_acting(acting, kept="with the record")
+        for any_action in (listing, showing, replaying, dismissing):
+            add_json(any_action)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One line for each record."""
@@ -73,49 +85,47 @@ class Command(BaseCommand):
             "reason__icontains": options["text"],
         }
         rows = rows.filter(**{name: value for name, value in wanted.items() if value})
-        for row in rows[: options["limit"]]:
-            about = _about(row)
-            line = f"{row.id}  {row.received_at:%Y-%m-%d %H:%M} UTC  {row}  {row.verdict}  {row.subscription_id or '?'}"
-            self._say(about, f"{line}  {row.reason}", as_json=options["json"])
-        count = rows.count()
-        if not options["json"] and count > options["limit"]:
-            self.stdout.write(f"and {count - options['limit']} more: --limit")
-        elif not options["json"] and not count:
-            self.stdout.write("No parked record matches.")
+        found, count = list(rows[: options["limit"]]), rows.count()
+        self.answer(
+            options, document={"records": [_about(row) for row in found], "count": count},
+            lines=map(_printable, _lines(found, count)),
+        )  # fmt: skip
 
     def _show(self, options: dict[str, Any]) -> None:
         row = InboxMessage.objects.filter(id=options["record"]).first()
         if row is None:
             raise CommandError(f"there is no record {options['record']}")
         about = _about(row) | _content(row)
-        if options["json"]:
-            self._say(about, "", as_json=True)
-            return
-        for name, content in about.items():
-            if content not in (None, "", {}):
-                self._say({}, f"{name.replace('_', ' ')}: {_cut(content)}", as_json=False)
-        self.stdout.write(_what_to_do(row))
+        lines = [f"{name.replace('_', ' ')}: {_cut(content)}" for name, content in _told_of(about)]
+        self.answer(options, document=about, lines=[*map(_printable, lines), _what_to_do(row)])
 
     def _act(self, action: str, options: dict[str, Any]) -> None:
-        ids = options["record"]
+        ids, acts = options["record"], wants_to_act(options)
         if options.get("value") is not None and len(ids) > 1:
             raise CommandError("--value is of one record: name one")
         value = _read(options.get("value"))
-        codes = set()
-        for record_id in ids:
-            with transaction.atomic():
-                outcome = self._decide(action, record_id, reason=options["reason"], value=value)
-                # A dry run does all of it, and takes it back.
-                if not options["yes"]:
-                    transaction.set_rollback(True)
-            code, text = _told(outcome, acted=options["yes"])
-            codes.add(code)
-            about = {"id": record_id, "outcome": type(outcome).__name__, "acted": options["yes"], "text": text}
-            self._say(about, f"{record_id} {text}", as_json=options["json"])
-        if not options["yes"] and not options["json"]:
-            self.stdout.write("Nothing was changed. Add --yes to act.")
-        if codes != {0}:
-            sys.exit(1 if 1 in codes else STILL_PARKED)
+        told = []
+        with heeding_ctrl_c() as ctrl_c:
+            for record_id in ids:
+                if ctrl_c.is_set():
+                    break
+                told.append(self._act_on(action, record_id, reason=options["reason"], value=value, acts=acts))
+        left = ids[len(told) :]
+        lines = [_printable(f"{one['id']} {one['text']}") for one in told]
+        lines += [f"Stopped. Left are: {' '.join(map(str, left))}"] * bool(left) + [DRY] * (not acts)
+        done = sum(one["done"] for one in told)
+        code = STOPPED if left else judge(done=done, refused=len(told) - done)
+        self.answer(options, document={"records": told, "acted": acts, "left": left}, lines=lines, code=code)
+
+    def _act_on(
+        self, action: str, record_id: int, *, reason: str, value: bytes | None, acts: bool
+    ) -> dict[str, Any]:  # fmt: skip
+        with transaction.atomic():
+            outcome = self._decide(action, record_id, reason=reason or "a dry run", value=value)
+            # A dry run does all of it, and takes it back.
+            transaction.set_rollback(not acts)
+        done, text = _told(outcome, acted=acts)
+        return {"id": record_id, "outcome": type(outcome).__name__, "done": done, "text": text}
 
     def _decide(self, action: str, record_id: int, *, reason: str, value: bytes | None) -> "Outcome":
         now = datetime.now(UTC)
@@ -123,28 +133,39 @@ class Command(BaseCommand):
             return intake.dismiss(record_id=record_id, who=WHO, why=reason, now=now)
         return intake.replay(record_id=record_id, who=WHO, why=reason, now=now, value=value)
 
-    def _say(self, about: dict[str, Any], line: str, *, as_json: bool) -> None:
-        self.stdout.write(json.dumps(about, default=str) if as_json else _printable(line))
-
 
 Outcome = intake.Replayed | intake.Duplicate | intake.StillParked | intake.Dismissed | intake.NotParked
 
 
-def _told(outcome: Outcome, *, acted: bool) -> tuple[int, str]:
-    """The exit code and the words for one record."""
+def _told(outcome: Outcome, *, acted: bool) -> tuple[bool, str]:
+    """Whether it is off the list, and the words for one record."""
     match outcome:
         case intake.Replayed(payment=payment):
-            return 0, f"{'is' if acted else 'would be'} accepted: payment {payment}"
+            return True, f"{'is' if acted else 'would be'} accepted: payment {payment}"
         case intake.Duplicate(payment=payment, reason=reason):
-            return 0, f"{'is' if acted else 'would be'} a duplicate ({reason}): payment {payment}"
+            return True, f"{'is' if acted else 'would be'} a duplicate ({reason}): payment {payment}"
         case intake.Dismissed():
-            return 0, f"{'is' if acted else 'would be'} dismissed"
+            return True, f"{'is' if acted else 'would be'} dismissed"
         case intake.StillParked(reason=reason):
-            return STILL_PARKED, f"{'is still' if acted else 'would stay'} parked: {reason}"
+            return False, f"{'is still' if acted else 'would stay'} parked: {reason}"
         case intake.NotParked(verdict=verdict):
-            return 1, f"isn't parked: its verdict is {verdict}" if verdict else "isn't there"
+            return False, f"isn't parked: its verdict is {verdict}" if verdict else "isn't there"
         case _:
             assert_never(outcome)
+
+
+def _told_of(about: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, content) for name, content in about.items() if content not in (None, "", {}))
+
+
+def _lines(found: list[InboxMessage], count: int) -> Iterator[str]:
+    for row in found:
+        line = f"{row.id}  {row.received_at:%Y-%m-%d %H:%M} UTC  {row}  {row.verdict}  {row.subscription_id or '?'}"
+        yield f"{line}  {row.reason}"
+    if count > len(found):
+        yield f"and {count - len(found)} more: --limit"
+    if not count:
+        yield "No parked record matches."
 
 
 def _about(row: InboxMessage) -> dict[str, Any]:
@@ -202,12 +223,6 @@ def _printable(text: str) -> str:
         one if one.isprintable() or one == "\n" else one.encode("unicode_escape", "backslashreplace").decode()
         for one in text
     )
-
-
-def _reason(text: str) -> str:
-    if not text.strip():
-        raise ArgumentTypeError("must not be empty")
-    return text
 
 
 def _read(name: str | None) -> bytes | None:

@@ -1,43 +1,40 @@
 """`manage.py refund`: give back what a payment has taken, or a part of it."""
 
-import re
-import uuid
-from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from payments import money, refunds
+from payments.management.choosing import find_payment
+from payments.management.terminal import DRY, WHO, AnsweringCommand, add_acting, add_json, read_price, wants_to_act
 from payments.models import Payment
 
-WHO = "staff: command line"
 
-
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """A dry run unless `--yes`."""
 
-    help = (
-        "Give back what a payment has taken, or a part of it. A dry run unless --yes. "
-        'Example: refund <payment id> --amount 12.50 --reason "paid twice elsewhere" --yes'
-    )
+    help = "Give back what a payment has taken, or a part of it. A dry run unless --yes."
+    examples = """
+manage.py refund sub_1
+manage.py refund pi_3Q… --amount 12.50 --reason "paid twice elsewhere" --yes
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which payment, how much, and why."""
-        parser.add_argument("payment", type=uuid.UUID, help="the payment's id")
-        parser.add_argument("--amount", type=_price, help="as people write it, 12.50; all that is left if not given")
-        parser.add_argument("--reason", required=True, help="why; kept in the payment's history")
-        parser.add_argument("--yes", action="store_true", help="act; without it nothing is changed")
+        parser.add_argument("payment", help="its id, its subscription, or pi_…")
+        parser.add_argument("--amount", type=read_price, help="as people write it, 12.50; else all that is left")
+        add_acting(parser)
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One line; exit code 1 with the reason where it can't be done."""
-        payment = Payment.objects.filter(id=options["payment"]).first()
-        if payment is None:
-            raise CommandError(f"there is no payment {options['payment']}")
+        acts = wants_to_act(options)
+        payment = find_payment(options["payment"])
         amount = None if options["amount"] is None else _minor(options["amount"], payment)
-        if not options["yes"]:
-            self._say_what_would_be(payment, amount)
+        if not acts:
+            self._say_what_would_be(payment, amount, options)
             return
         asked = refunds.request(
             payment_id=payment.id, amount=amount, who=WHO, reason=options["reason"], now=datetime.now(UTC)
@@ -45,19 +42,26 @@ class Command(BaseCommand):
         if isinstance(asked, refunds.NotRefundable):
             raise CommandError(f"nothing of {payment.id} is refunded: {asked.text}")
         given = money.for_people(asked.amount, currency=payment.currency)
-        self.stdout.write(f"{given} of {payment.id} go back: refund {asked.id}. How it ends is in the admin.")
+        self.answer(
+            options, document=_document(payment, asked.amount) | {"acted": True, "refund": asked.id},
+            lines=[f"{given} of {payment.id} go back: refund {asked.id}. How it ends: manage.py explain {payment.id}"],
+        )  # fmt: skip
 
-    def _say_what_would_be(self, payment: Payment, amount: int | None) -> None:
+    def _say_what_would_be(self, payment: Payment, amount: int | None, options: dict[str, Any]) -> None:
         left = refunds.left_to_refund(payment)
         refusal = refunds.find_refusal(payment, amount=amount, left=left)
         if refusal:
             raise CommandError(f"nothing of {payment.id} can be refunded: {refusal.text}")
-        given, taken = (
-            money.for_people(minor, currency=payment.currency)
-            for minor in (left if amount is None else amount, payment.amount)
-        )
-        self.stdout.write(f"{given} of {payment.id} ({payment.subscription_id}, {taken}) would go back.")
-        self.stdout.write("Nothing was changed. Add --yes to act.")
+        back = left if amount is None else amount
+        given, taken = (money.for_people(minor, currency=payment.currency) for minor in (back, payment.amount))
+        line = f"{given} of {payment.id} ({payment.subscription_id}, {taken}) would go back."
+        self.answer(options, document=_document(payment, back) | {"acted": False}, lines=[line, DRY])
+
+
+def _document(payment: Payment, amount: int) -> dict[str, Any]:
+    """The amount in major units."""
+    price = money.to_price(amount, currency=payment.currency, unit="major")
+    return {"payment": payment.id, "amount": str(price), "currency": payment.currency}
 
 
 def _minor(price: Decimal, payment: Payment) -> int:
@@ -66,9 +70,3 @@ def _minor(price: Decimal, payment: Payment) -> int:
         return money.to_minor(price, currency=payment.currency, unit="major")
     except money.PriceInvalid as invalid:
         raise CommandError(f"--amount {invalid}") from None
-
-
-def _price(text: str) -> Decimal:
-    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", text):
-        raise ArgumentTypeError("must be a number like 12.50")
-    return Decimal(text)

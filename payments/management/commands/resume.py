@@ -3,20 +3,41 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandParser
 
 from payments import charging
+from payments.management.terminal import DONE, PARTLY, WHO, AnsweringCommand, add_json
 from payments.models import Pause
 
 
-class Command(BaseCommand):
-    """What waits is due at once, oldest first, at the rate limit."""
+class Command(AnsweringCommand):
+    """Acts at once. What waits is due, oldest first, at the rate limit."""
 
     help = "Charge again after manage.py pause. What Stripe's refusal of the key has paused resumes by itself."
+    examples = """
+manage.py resume
+manage.py resume --dry-run
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Whether to act."""
+        parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be")
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """One line, and one for what still holds charging."""
-        resumed = charging.resume(cause=Pause.Cause.STAFF, who="staff: command line", now=datetime.now(UTC))
-        self.stdout.write("The pause of staff is over." if resumed else "Nobody had paused charging.")
-        for pause in Pause.objects.filter(ended_at__isnull=True):
-            self.stdout.write(f"Still paused since {pause.began_at:%Y-%m-%d %H:%M} UTC: {pause.reason}")
+        """One line, and one for what still holds charging: then the exit code is 3."""
+        still = Pause.objects.filter(ended_at__isnull=True).order_by("began_at")
+        if options["dry_run"]:
+            was_paused = still.filter(cause=Pause.Cause.STAFF).exists()
+            still = still.exclude(cause=Pause.Cause.STAFF)
+            line = "The pause of staff would be over. Nothing was changed."
+        else:
+            was_paused = charging.resume(cause=Pause.Cause.STAFF, who=WHO, now=datetime.now(UTC))
+            line = "The pause of staff is over."
+        pauses = [{"cause": one.cause, "since": one.began_at, "reason": one.reason} for one in still]
+        lines = [line if was_paused else "Nobody had paused charging."]
+        lines += [f"Still paused since {one['since']:%Y-%m-%d %H:%M} UTC: {one['reason']}" for one in pauses]
+        self.answer(
+            options, document={"acted": was_paused and not options["dry_run"], "still_paused": pauses}, lines=lines,
+            code=PARTLY if pauses else DONE,
+        )  # fmt: skip

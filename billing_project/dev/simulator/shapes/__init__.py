@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from ..ledger import Ledger
-from ..records import Account, Charge, Customer, Dispute, Event, PaymentIntent, PaymentMethod, Record, Refund
+from ..records import (
+    Account,
+    BalanceTransaction,
+    Charge,
+    Customer,
+    Dispute,
+    Event,
+    PaymentIntent,
+    PaymentMethod,
+    Record,
+    Refund,
+)
 from ..table import Table
+from .balance import shape_balance_transaction
 from .cards import shape_customer, shape_payment_method
 from .charges import shape_charge, shape_payment_intent
 from .refunds import shape_dispute, shape_refund
@@ -29,6 +41,8 @@ def shape(record: Record) -> dict[str, Any]:
             return shape_dispute(record)
         case Customer():
             return shape_customer(record)
+        case BalanceTransaction():
+            return shape_balance_transaction(record)
         case Event():
             return _event(record)
         case Account():
@@ -55,6 +69,9 @@ def _find(ledger: Ledger, identifier: str) -> Record | None:
         "pi": ledger.payment_intents,
         "pm": ledger.payment_methods,
         "cus": ledger.customers,
+        "re": ledger.refunds,
+        "du": ledger.disputes,
+        "txn": ledger.balance_transactions,
     }
     table = tables.get(identifier.partition("_")[0])
     return table.get(identifier) if table is not None else None

@@ -25,9 +25,9 @@ _PAYMENT_INTENT_CONSTANTS: dict[str, Any] = {
 _CHARGE_CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(
         (
-            "application application_fee application_fee_amount balance_transaction failure_balance_transaction "
-            "on_behalf_of receipt_email receipt_number receipt_url review shipping source source_transfer "
-            "statement_descriptor transfer_data transfer_group"
+            "application application_fee application_fee_amount failure_balance_transaction on_behalf_of "
+            "receipt_email receipt_number receipt_url review shipping source source_transfer statement_descriptor "
+            "transfer_data transfer_group"
         ).split()
     ),
     "billing_details": NO_BILLING_DETAILS,
@@ -79,6 +79,7 @@ def shape_charge(charge: Charge) -> dict[str, Any]:
         "amount": charge.amount,
         "amount_captured": charge.amount if paid else 0,
         "amount_refunded": charge.amount_refunded,
+        "balance_transaction": charge.balance_transaction,
         "captured": paid,
         "created": charge.created,
         "currency": charge.currency,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..records import Dispute, Refund
+from .balance import shape_balance_transaction
 
 # Refunding stops the loss only while no money has been withdrawn, or once it is back.
 REFUNDABLE = frozenset({"warning_needs_response", "warning_under_review", "warning_closed", "won"})
@@ -28,13 +29,15 @@ def shape_refund(refund: Refund) -> dict[str, Any]:
     reasons = {}
     if refund.failure_reason is not None:
         reasons["failure_reason"] = refund.failure_reason
+    if refund.failure_balance_transaction is not None:
+        reasons["failure_balance_transaction"] = refund.failure_balance_transaction
     if refund.status == "pending":
         reasons["pending_reason"] = "processing"
     return reasons | {
         "id": refund.id,
         "object": "refund",
         "amount": refund.amount,
-        "balance_transaction": None,
+        "balance_transaction": refund.balance_transaction,
         "charge": refund.charge,
         "created": refund.created,
         "currency": refund.currency,
@@ -56,7 +59,7 @@ def shape_dispute(dispute: Dispute) -> dict[str, Any]:
         "id": dispute.id,
         "object": "dispute",
         "amount": dispute.amount,
-        "balance_transactions": _transactions(dispute),
+        "balance_transactions": [shape_balance_transaction(move) for move in dispute.moves],
         "charge": dispute.charge,
         "created": dispute.created,
         "currency": dispute.currency,
@@ -85,32 +88,3 @@ def shape_dispute(dispute: Dispute) -> dict[str, Any]:
         "reason": dispute.reason,
         "status": dispute.status,
     }
-
-
-def _transactions(dispute: Dispute) -> list[dict[str, Any]]:
-    moves = (
-        ("withdrawal", dispute.withdrawn, -dispute.amount, "dispute"),
-        ("reversal", dispute.reinstated, dispute.amount, "dispute_reversal"),
-    )
-    return [
-        {
-            "id": f"txn_{dispute.id.removeprefix('du_')}_{name}",
-            "object": "balance_transaction",
-            "amount": amount,
-            "available_on": at,
-            "balance_type": "payments",
-            "created": at,
-            "currency": dispute.currency,
-            "description": f"Chargeback {name} for {dispute.charge}",
-            "exchange_rate": None,
-            "fee": 0,
-            "fee_details": [],
-            "net": amount,
-            "reporting_category": category,
-            "source": dispute.id,
-            "status": "available",
-            "type": "adjustment",
-        }
-        for name, at, amount, category in moves
-        if at is not None
-    ]
