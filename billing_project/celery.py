@@ -204,11 +204,14 @@ def _worker_goes_round(**_: Any) -> None:
 
 @task_prerun.connect
 def _task_begins(task_id: str, **_: Any) -> None:
+    """Whatever is logged from now on, in this thread, says which task it was in."""
+    structlog.contextvars.bind_contextvars(task=task_id)
     progress.take_up(task_id)
 
 
 @task_postrun.connect
 def _task_ends(task_id: str, task: Any, state: str | None, **_: Any) -> None:
+    structlog.contextvars.unbind_contextvars("task")
     counters.count_task(task=task.name, state=state or "unknown", seconds=progress.put_down(task_id))
 
 

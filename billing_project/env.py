@@ -184,6 +184,9 @@ class Env(BaseSettings):
     otel_exporter_otlp_endpoint: Stripped | None = Field(
         default=None, description="set it to the collector's address, e.g. http://collector:4318"
     )
+    sentry_dsn: SecretStr = Field(
+        default=SecretStr(""), description="set it to the DSN of your project at Sentry (https://…@…/…), or unset it"
+    )
     log_format: Literal["auto", "json", "pretty"] = Field(default="auto", description="set it to json or pretty")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="set it to INFO or WARNING"
@@ -208,6 +211,14 @@ class Env(BaseSettings):
         if not all(re.fullmatch(r"whsec_\S+", secret) for secret in secrets):
             raise ValueError("is not a signing secret of Stripe's webhooks")
         return value
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value().strip()
+        if text and not re.fullmatch(r"https?://\w+(:\w+)?@[\w.-]+(:[0-9]+)?(/[\w.-]+)*/[0-9]+", text):
+            raise ValueError("is not a DSN of Sentry's")
+        return SecretStr(text)
 
     @field_validator("metrics_token")
     @classmethod

@@ -3,14 +3,17 @@
 Secrets and personal data must never get here. An allow-list holds that, not care at each call: a field that
 is not in `ALLOWED` is dropped and its name is listed under `dropped`; of an exception only the type and the
 lines of code are kept, as its message may quote data (PostgreSQL's do); of other libraries' messages the
-arguments are kept only for loggers that are known to write none of ours.
+arguments are kept only for loggers that are known to write none of ours, and of those no query of an address. What a
+library prints is not repeated. A process that ends by an error, or a thread, says so in one such line and no traceback.
 """
 
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -30,7 +33,9 @@ ALLOWED = frozenset({
 })  # fmt: skip
 
 # Loggers whose arguments are addresses, counts and task ids.
-_TRUSTED = ("celery.worker.consumer", "celery.apps", "celery.redirected", "gunicorn.error", "kombu")
+_TRUSTED = ("celery.worker.consumer", "celery.apps", "gunicorn.error", "kombu")
+# What something in a worker printed: a traceback, as likely as not.
+_PRINTED = "celery.redirected"
 _PLACEHOLDER = re.compile(r"%(\(\w+\))?[-.\d]*[sdrfi]|\n")
 
 Event = MutableMapping[str, Any]
@@ -61,6 +66,7 @@ def configure(*, log_format: str, level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_foreign_without_arguments, *shared],
+            pass_foreign_args=True,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -76,15 +82,45 @@ def configure(*, log_format: str, level: str) -> None:
         # They would write past us, in formats of their own.
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    sys.excepthook = _tell_end
+    threading.excepthook = _tell_thread
+
+
+def _tell_end(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """In place of Python's own report, which quotes what the exception says: for a person's eyes, and for no log."""
+    if sys.stderr.isatty() or issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, where)
+        return
+    structlog.get_logger(__name__).critical("ended by an error", exc_info=(kind, error, where))
+
+
+def _tell_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_type is not SystemExit and ended.exc_value is not None:
+        told = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        structlog.get_logger(__name__).error("thread ended by an error", exc_info=told)
+
+
+def text_of(record: logging.LogRecord, *, whole: str = "") -> str:
+    """What may be repeated of a library's message: its template, and for a few loggers the `whole` of it."""
+    if not isinstance(record.msg, str):
+        return type(record.msg).__name__
+    if record.name == _PRINTED:
+        return "something was printed"
+    if not whole or not record.name.startswith(_TRUSTED):
+        return _PLACEHOLDER.sub("…", record.msg)
+    # Of an address everything behind the question mark may be what somebody searched for.
+    return re.sub(r"\?\S*", "?…", whole)
 
 
 def _foreign_without_arguments(_: object, __: str, event: Event) -> Event:
     record: logging.LogRecord = event["_record"]
     event["logger"] = record.name
-    if not record.name.startswith(_TRUSTED) or not isinstance(record.msg, str):
-        event["event"] = _PLACEHOLDER.sub("…", record.msg) if isinstance(record.msg, str) else record.msg
-        if isinstance(record.args, Mapping) and isinstance(record.args.get("name"), str):
-            event["task"] = record.args["name"]
+    event["event"] = text_of(record, whole=event["event"])
+    arguments = event.pop("positional_args", None)
+    if record.name.startswith("celery.") and isinstance(arguments, Mapping) and isinstance(arguments.get("name"), str):
+        event["kind"] = arguments["name"]  # which task it was, beside its id
+    if isinstance(getattr(record, "status_code", None), int):
+        event["http_status"] = record.status_code  # type: ignore[attr-defined]  # Django's answer to a request
     if record.exc_info:
         event["exc_info"] = record.exc_info
     return event

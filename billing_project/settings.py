@@ -9,7 +9,7 @@ from django.urls import reverse_lazy
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
-from billing_project import env, logs, tracing
+from billing_project import env, logs, sentry, tracing
 
 try:
     ENV = env.load()
@@ -228,4 +228,5 @@ KEEP_PERSONAL = ENV.keep_personal
 APPROVAL_ABOVE_COUNT = ENV.approval_above_count
 APPROVAL_ABOVE_SUM = ENV.approval_above_sum
 
+sentry.set_up(dsn=ENV.sentry_dsn.get_secret_value())
 tracing.set_up(endpoint=ENV.otel_exporter_otlp_endpoint or "")

@@ -97,12 +97,26 @@ def _publish(sink: Sink, rows: Sequence[outbox.Waiting], clock: Clock) -> None:
     outbox.mark_published(ids=[row.id for row in rows], now=clock())
     metrics.PUBLISHED.inc(len(rows))
     log.info("published", count=len(rows), outbox=rows[-1].id)
+    for row in rows:
+        log.info("told", outbox=row.id, kind=row.channel, trace=_trace(row), **_about(row))
 
 
 def _set_aside(row: outbox.Waiting, why: str, clock: Clock) -> None:
     log.error("record refused by kafka, set aside", outbox=row.id, why=why)
     outbox.set_aside(outbox_id=row.id, error=why, now=clock())
     metrics.REFUSED.inc()
+
+
+def _trace(row: outbox.Waiting) -> str | None:
+    return tracing.id_of(str(row.headers.get("traceparent", "")))
+
+
+def _about(row: outbox.Waiting) -> dict[str, str]:
+    """What it tells of: a payment, or a record that is parked."""
+    if row.channel != "dead_letters":
+        return {"payment": (row.key or b"").decode()}
+    place = [row.headers.get(f"original-{part}") for part in ("topic", "partition", "offset")]
+    return {"record": "{}[{}]@{}".format(*place)}
 
 
 def _topic(row: outbox.Waiting) -> str | None:

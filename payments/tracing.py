@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry import context, trace
-from opentelemetry.trace import Link, Span
+from opentelemetry.trace import Link, Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _tracer = trace.get_tracer("payments")
@@ -23,7 +23,7 @@ MOST_LINKS = 128
 def span(name: str, *, follows: Iterable[str] = (), **attributes: str | int) -> Iterator[None]:
     """Work for many at once; `follows` are the traceparents that it is done for, of which some may be empty."""
     links = [Link(found) for one in dict.fromkeys(follows) if (found := _context(one)).is_valid]
-    with _tracer.start_as_current_span(name, links=links[:MOST_LINKS], attributes=attributes):
+    with _ending_well_or_not(_tracer.start_span(name, links=links[:MOST_LINKS], attributes=attributes)):
         yield
 
 
@@ -38,8 +38,25 @@ def begin(name: str, *, traceparent: str, **attributes: str | int) -> Span:
 @contextmanager
 def within(parent: Span, name: str) -> Iterator[None]:
     """A part of that work, perhaps in another thread."""
-    with _tracer.start_as_current_span(name, context=trace.set_span_in_context(parent, context.Context())):
+    with _ending_well_or_not(_tracer.start_span(name, context=trace.set_span_in_context(parent, context.Context()))):
         yield
+
+
+@contextmanager
+def _ending_well_or_not(one: Span) -> Iterator[None]:
+    """OpenTelemetry would keep an exception's message and its traceback, which may quote anything: only its type is."""
+    with trace.use_span(one, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield
+        except Exception as error:
+            one.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+def id_of(traceparent: str) -> str | None:
+    """The trace that a record is part of, for a line of the log; None without one."""
+    found = _context(traceparent)
+    return trace.format_trace_id(found.trace_id) if found.is_valid else None
 
 
 def _context(traceparent: str) -> trace.SpanContext:

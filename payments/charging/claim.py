@@ -38,10 +38,12 @@ class Step(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One payment in our hands until `lease_until`, with all that the steps need. `amount` in minor units."""
+    """One payment in our hands until `lease_until`, with all that the steps need. `amount` in minor units,
+    `attempt` its row's id, `number` which one of the payment's it is."""
 
     payment: uuid.UUID
     attempt: int
+    number: int
     step: Step
     lease_until: datetime
     subscription: str
@@ -165,6 +167,7 @@ def _claimed(payment: Payment, attempt: Attempt, *, lease_until: datetime) -> Cl
     return Claim(
         payment=payment.id,
         attempt=attempt.id,
+        number=attempt.number,
         step=step,
         lease_until=lease_until,
         subscription=payment.subscription_id,

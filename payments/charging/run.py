@@ -99,6 +99,10 @@ class _Run:
         """Ask the first question of each."""
         self.claimed += len(claims)
         for one in claims:
+            log.info(
+                "taken up", payment=str(one.payment), attempt=one.number, step=one.step.value,
+                trace=tracing.id_of(one.traceparent),
+            )  # fmt: skip
             its_steps = steps(claim=one, gateway=self.gateway, clock=self.clock)
             tokens = None if wishes is None else set(wishes[one.payment].calls)
             span = tracing.begin("charge payment", traceparent=one.traceparent, payment=str(one.payment))
@@ -150,8 +154,11 @@ class _Run:
             call = next(begun.steps) if answer is None else begun.steps.send(answer)
         except StopIteration:
             return self._leave(begun)
-        except Exception as trouble:  # noqa: BLE001 - raised below, after its neighbours
-            log.error("payment interrupted", payment=str(begun.claim.payment), error=type(trouble).__name__)
+        except Exception as trouble:
+            log.error(
+                "payment interrupted", payment=str(begun.claim.payment), attempt=begun.claim.number,
+                error=type(trouble).__name__, exc_info=trouble,
+            )  # fmt: skip
             self.troubles.append(trouble)
             return self._leave(begun)
         deadline = self.clock() + CALL_DEADLINE

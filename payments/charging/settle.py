@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from payments import declines, outbox, retry_policy
+from payments import declines, outbox, retry_policy, tracing
 from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, Seen, Unknown
 from payments.charging.arrows import ARROWS
 from payments.charging.integrity import find_mismatch
@@ -44,6 +44,7 @@ def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe
         "settled" if before != after else "nothing new",
         payment=str(payment.id), attempt=attempt.number, status=payment.status, state=attempt.state,
         outcome=type(answer).__name__, code=payment.code, request=attempt.request_id,
+        trace=tracing.id_of(payment.traceparent),
     )  # fmt: skip
     if before != after:
         outbox.wake()

@@ -77,7 +77,8 @@ def _accept(records: Sequence[Record], group: str, now: datetime, floor: Mapping
         return Accepted()
     try:
         with transaction.atomic():
-            accepted = Batch(records, now=now, floor=floor).write(group=group)
+            batch = Batch(records, now=now, floor=floor)
+            accepted = batch.write(group=group)
     except (DataError, IntegrityError) as error:
         if len(records) > 1:
             middle = len(records) // 2
@@ -90,6 +91,7 @@ def _accept(records: Sequence[Record], group: str, now: datetime, floor: Mapping
         reason = f"refused by the database ({type(error).__name__}): correct the event and send it again"
         parked = replace(records[0], wish=Rejection(reason=reason))
         return _accept([parked], group, now, floor)
+    batch.say()
     outbox.wake()
     return accepted
 
@@ -120,27 +122,36 @@ class Batch:
         self.touched: dict[UUID, Payment] = {}
         self.made: dict[UUID, tuple[Payment, Record]] = {}
         self.due: dict[UUID, datetime] = {}
+        self.judged: list[tuple[Record, Judgement, Payment | None]] = []
 
     def write(self, *, group: str) -> Accepted:
         """Judge all and write all. The order of the tables is the order of their references."""
-        judged: list[tuple[Record, Judgement, Payment | None]] = []
         for record in self.records:
             if (place := (record.place, hash_of(record))) in self.places:
                 continue
             self.places.add(place)
-            judged.append((record, *self.judge(record, at=record.at)))
+            self.judged.append((record, *self.judge(record, at=record.at)))
         self.store()
         rows = InboxMessage.objects.bulk_create(
-            (self._row(record, judgement, payment) for record, judgement, payment in judged)
+            (self._row(record, judgement, payment) for record, judgement, payment in self.judged)
         )
         parked = [row for row in rows if row.verdict in InboxMessage.PARKED]
         outbox.park(records=parked, group=group, now=self.now)
         positions.note(records=self.records, now=self.now)
-        counts: dict[str, int] = {"known": len(self.records) - len(judged)}
+        counts: dict[str, int] = {"known": len(self.records) - len(self.judged)}
         for row in rows:
             counts[row.verdict] = counts.get(row.verdict, 0) + 1
         fresh = [payment for payment, asked_at in self.due.items() if asked_at >= self.now - FRESH_FOR]
         return Accepted(due=list(self.due), fresh=fresh, counts=counts)
+
+    def say(self) -> None:
+        """One line for each record that has its row now."""
+        for record, judgement, payment in self.judged:
+            traceparent = record.wish.traceparent if isinstance(record.wish, PaymentRequest) else ""
+            log.info(
+                "judged", record=named(record), verdict=judgement.verdict, trace=tracing.id_of(traceparent),
+                payment=str(payment.id) if payment else None,
+            )  # fmt: skip
 
     def store(self) -> None:
         """Write what the judgements made of the payments."""

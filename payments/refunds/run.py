@@ -87,8 +87,8 @@ def run_side_by_side(*, jobs: Sequence[Job], clock: Clock) -> None:
             call = next(job.steps) if ended is None else job.steps.send(_answer(*ended, clock))
         except StopIteration:
             return
-        except Exception as trouble:  # noqa: BLE001 - raised below, after its neighbours
-            log.error("refund interrupted", refund=job.name, error=type(trouble).__name__)
+        except Exception as trouble:
+            log.error("refund interrupted", refund=job.name, error=type(trouble).__name__, exc_info=trouble)
             troubles.append(trouble)
             return
         _start(running, job, call, clock)

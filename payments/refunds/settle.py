@@ -12,7 +12,7 @@ from typing import assert_never
 import structlog
 from django.db import transaction
 
-from payments import notifications, outbox
+from payments import notifications, outbox, tracing
 from payments.answers import (
     Account,
     Declined,
@@ -49,7 +49,7 @@ def settle(*, refund_id: uuid.UUID, answer: Reply, now: datetime, in_doubt: bool
     log.info(
         "refund settled" if moved else "nothing new of a refund",
         payment=str(payment.id), refund=str(refund.id), state=refund.state, code=refund.code,
-        outcome=type(answer).__name__, request=refund.request_id,
+        outcome=type(answer).__name__, request=refund.request_id, trace=tracing.id_of(payment.traceparent),
     )  # fmt: skip
     if moved:
         outbox.wake()

@@ -78,6 +78,14 @@ class Deployment:
                     self._commands[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
                 )
 
+    def add(self, name: str, command: list[str]) -> None:
+        """One more process that `start` knows."""
+        self._commands = {**self._commands, name: command}
+
+    def ended(self, name: str) -> int:
+        """Wait for one to end by itself. Returns the exit code."""
+        return self._children.pop(name).wait(60)
+
     def kill(self, name: str) -> None:
         """SIGKILL, as the kernel would."""
         self._children[name].kill()

@@ -39,6 +39,7 @@ def test_a_first_claim_says_all_that_the_steps_need() -> None:
     [made] = claim()
     tried = Attempt.objects.get()
     assert made == Claim(
+        number=1,
         payment=row.id, attempt=tried.id, step=Step.CHARGE, lease_until=NOW + LEASE, subscription="sub_1",
         amount=10_000, currency="KZT", payment_method="pm_1", customer="cus_1", intent=None, intent_customer="",
         account="", was_processing=False, traceparent="00-1-2-03",

@@ -107,6 +107,15 @@ def test_without_a_trace_nothing_is_made_up(stripe: Simulator, stripe_gateway: G
     assert "traceparent" not in OutboxMessage.objects.get().headers
 
 
+def test_of_an_error_a_span_tells_its_type_alone(spans: Spans) -> None:
+    """What it says may quote a row: OpenTelemetry would pass that on by itself."""
+    with pytest.raises(ValueError, match="canary"), tracing.span("work"):
+        raise ValueError("canary@example.kz")
+    work = spans.only("work")
+    assert (work.events, work.status.description, work.status.is_ok) == ((), "ValueError", False)
+    assert "canary" not in work.to_json()
+
+
 def test_no_span_says_who_the_customer_is(stripe_gateway: Gateway, clock: Clock, spans: Spans) -> None:
     """Collectors are read by many: ids of ours and counts, nothing that a customer has typed."""
     [payment] = take_in(clock, PARENTS[0])

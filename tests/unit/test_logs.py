@@ -16,7 +16,7 @@ CANARIES = ["4242424242424242", "canary@example.kz", "sk_live_canary"]
 # Runs in a process of its own, as configuring logs changes it for everybody. Every line logs one event; its
 # first word says which.
 SCRIPT = """
-import enum, logging, sys
+import enum, logging, sys, threading
 import structlog
 from billing_project import logs
 
@@ -76,14 +76,22 @@ logging.getLogger("somebody").error({"email": EMAIL})
 logging.getLogger("somebody").error("misprinted %s", EMAIL, CARD)
 logging.getLogger("kombu.connection").error("misprinted %d", CARD + EMAIL)
 logging.getLogger("gunicorn.error").error("served %s", "/health")
+logging.getLogger("gunicorn.error").error("searched %s", "/admin/?q=" + EMAIL)
+logging.getLogger("celery.redirected").warning("Traceback: " + EMAIL)
+logging.getLogger("celery.app.trace").error("failed %(args)s", {"args": CARD, "name": "payments.charge"})
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
 logging.getLogger("gunicorn.access").warning("served to %s", EMAIL)
 logging.getLogger("django.server").warning("served to staff %s", EMAIL)
 logging.getLogger("stripe").info("too detailed %s", KEY)
 logging.getLogger("somebody").debug("too detailed %s", KEY)
+fail()
 """
 EVENTS = (
     "plain fields positional two objects values KeyError Person bound context caught told stack foreign given "
-    "chained foreign foreign foreign foreign trusted ValueError dict served served served"
+    "chained foreign foreign foreign foreign trusted ValueError dict served searched something failed thread served "
+    "served ended"
 ).split()
 
 
@@ -91,9 +99,9 @@ EVENTS = (
 def output(log_format: str) -> str:
     """All that the process wrote."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, log_format], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", SCRIPT, log_format], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.stdout == ""
+    assert (done.stdout, done.returncode) == ("", 1)
     return done.stderr
 
 
@@ -178,6 +186,29 @@ def test_servers_that_bring_their_own_handlers_write_through_ours() -> None:
     assert event("served /")["logger"] == "gunicorn.error"
     assert event("served to …")["logger"] == "gunicorn.access"
     assert event("served to staff")["event"] == "served to staff …"
+
+
+@pytest.mark.parametrize("start", ["ended by an error", "thread ended by an error"])
+def test_what_ends_by_an_error_says_so_in_one_line(start: str) -> None:
+    """Python's own report would quote what the exception says, and is read by whoever reads logs."""
+    assert event(start)["exception"].startswith("builtins.ValueError at <string>:")
+    for log_format in FORMATS:
+        assert "Traceback" not in output(log_format)
+
+
+def test_of_an_address_the_query_is_left_out() -> None:
+    """Staff search for customers by what they typed there."""
+    assert event("searched")["event"] == "searched /admin/?…"
+
+
+def test_what_a_library_prints_is_not_repeated() -> None:
+    """A traceback, as likely as not."""
+    assert event("something")["event"] == "something was printed"
+
+
+def test_which_task_failed_is_said() -> None:
+    """Its name, and nothing of what it was given."""
+    assert (event("failed …")["event"], event("failed …")["kind"]) == ("failed …", "payments.charge")
 
 
 @pytest.mark.parametrize("start", ["bound", "context"])
