@@ -40,7 +40,7 @@ class Deployment:
         self, *, folder: Path, stripe: Simulator, redis_server: Redis, database: str, broker: str = "",
         commands: Mapping[str, list[str]] = COMMANDS,
     ) -> None:  # fmt: skip
-        self._commands = commands
+        self.commands = dict(commands)
         self.broker = broker or os.environ["KAFKA_BROKER"]
         self.folder, self.stripe, self.redis, self.database = folder, stripe, redis_server, database
         self.suffix = uuid.uuid4().hex[:8]
@@ -72,11 +72,15 @@ class Deployment:
 
     def start(self, *names: str) -> None:
         """Start these processes, or all of them. Of one kind there may be several: `bridge 1`, `bridge 2`."""
-        for name in names or self._commands:
+        for name in names or self.commands:
             with self.log(name).open("ab") as log:
                 self._children[name] = subprocess.Popen(
-                    self._commands[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
+                    self.commands[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
                 )
+
+    def pid(self, name: str) -> int:
+        """Of a process that runs."""
+        return self._children[name].pid
 
     def kill(self, name: str) -> None:
         """SIGKILL, as the kernel would."""
