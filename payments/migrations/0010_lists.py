@@ -1,4 +1,4 @@
-"""The cards of attempts, for the admin's lists; their indexes are made in 0014, while payments go on."""
+"""The cards of attempts, for the admin's lists; their indexes are made in 0016, while payments go on."""
 
 from django.db import migrations, models
 

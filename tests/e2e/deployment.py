@@ -40,7 +40,7 @@ class Deployment:
         self, *, folder: Path, stripe: Simulator, redis_server: Redis, database: str, broker: str = "",
         commands: Mapping[str, list[str]] = COMMANDS,
     ) -> None:  # fmt: skip
-        self._commands = commands
+        self.commands = dict(commands)
         self.broker = broker or os.environ["KAFKA_BROKER"]
         self.folder, self.stripe, self.redis, self.database = folder, stripe, redis_server, database
         self.suffix = uuid.uuid4().hex[:8]
@@ -72,19 +72,19 @@ class Deployment:
 
     def start(self, *names: str) -> None:
         """Start these processes, or all of them. Of one kind there may be several: `bridge 1`, `bridge 2`."""
-        for name in names or self._commands:
+        for name in names or self.commands:
             with self.log(name).open("ab") as log:
                 self._children[name] = subprocess.Popen(
-                    self._commands[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
+                    self.commands[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
                 )
-
-    def add(self, name: str, command: list[str]) -> None:
-        """One more process that `start` knows."""
-        self._commands = {**self._commands, name: command}
 
     def ended(self, name: str) -> int:
         """Wait for one to end by itself. Returns the exit code."""
         return self._children.pop(name).wait(60)
+
+    def pid(self, name: str) -> int:
+        """Of a process that runs."""
+        return self._children[name].pid
 
     def kill(self, name: str) -> None:
         """SIGKILL, as the kernel would."""

@@ -145,7 +145,7 @@ def visit(deployment: Deployment) -> None:
     """What comes over HTTP: a webhook that can't be stored, strangers, a login, a search, numbers."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "billing_project.wsgi", "--bind", f"127.0.0.1:{port}"]
-    deployment.add("web", command)
+    deployment.commands["web"] = command
     deployment.start("web")
     url = f"http://127.0.0.1:{port}"
     deployment.wait_until(lambda: is_answering(f"{url}/livez"), what="the web process answers")

@@ -18,8 +18,6 @@ from tests.e2e.deployment import drop_database, make_database
 from tests.e2e.machine import Machine
 
 PROCESSES = ("simulator", "bridge", "worker", "beat", "relay", "web")
-# Worker and beat don't write their health files yet.
-HEALTHY = ("simulator", "bridge", "relay", "web")
 EVENT = {
     "subId": "sub_1",
     "user": {"id": "u_1", "email": "a@b.kz", "paymentMethod": "pm_card_visa"},
@@ -68,7 +66,7 @@ def test_a_first_run_charges_an_event_with_nothing_set(machine: Machine, databas
     machine.run("migrate")
     machine.run("topics")
     machine.start(*PROCESSES)
-    machine.wait_until(lambda: all(machine.is_healthy(name) for name in HEALTHY), what="all are healthy")
+    machine.wait_until(lambda: all(machine.is_healthy(name) for name in PROCESSES), what="all are healthy")
     producer = KafkaProducer(bootstrap_servers=machine.broker)
     producer.send(machine.topic, json.dumps(EVENT).encode()).get(30)
     producer.close()

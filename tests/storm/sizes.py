@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """`strikes`: how often each bridge is stopped or killed. `restarts`: how often each service is."""
+    """`strikes`: how often each bridge is stopped or killed. `restarts`: how often each service is.
+
+    `replicas`: how many of each process a rolling restart replaces.
+    """
 
     bridges: int
     partitions: int
     records: int
     strikes: int
     restarts: int
+    replicas: int
 
 
 FULL = os.environ.get("STORM_SIZE") == "full"
 SIZE = (
-    Size(bridges=8, partitions=32, records=100_000, strikes=16, restarts=5)
+    Size(bridges=8, partitions=32, records=100_000, strikes=16, restarts=5, replicas=2)
     if FULL
-    else Size(bridges=3, partitions=8, records=3_000, strikes=2, restarts=1)
+    else Size(bridges=3, partitions=8, records=3_000, strikes=2, restarts=1, replicas=1)
 )
