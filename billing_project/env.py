@@ -5,107 +5,16 @@ line per setting that names it and says how to fix it; the settings module print
 Sources, strongest first: `NAME_FILE` (a file that holds the value, for secrets), the environment, `.env`.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# librdkafka properties that an operator may set as KAFKA_<NAME>. A list and not a pattern, because Kubernetes
-# injects KAFKA_PORT, KAFKA_SERVICE_HOST and the like into every pod beside a service called "kafka".
-KAFKA_PASSED_THROUGH = frozenset({
-    "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
-    "sasl.oauthbearer.config", "sasl.kerberos.service.name", "sasl.kerberos.principal", "sasl.kerberos.keytab",
-    "ssl.ca.location", "ssl.ca.pem", "ssl.certificate.location", "ssl.certificate.pem", "ssl.key.location",
-    "ssl.key.pem", "ssl.key.password", "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
-    "client.id", "client.rack", "client.dns.lookup", "broker.address.family", "socket.timeout.ms",
-    "socket.keepalive.enable", "socket.connection.setup.timeout.ms", "connections.max.idle.ms",
-    "reconnect.backoff.ms", "reconnect.backoff.max.ms", "metadata.max.age.ms", "message.max.bytes", "debug",
-    "session.timeout.ms",
-})  # fmt: skip
-# Properties that hold a promise; the reason is what the operator reads.
-KAFKA_OWNED = {
-    "enable.auto.commit": "offsets are committed only after the rows",
-    "enable.auto.offset.store": "offsets are committed only after the rows",
-    "auto.offset.reset": "a new group is told where to start with: manage.py bridge --from",
-    "enable.idempotence": "a notification must not be reordered or doubled by a retry",
-    "acks": "a notification counts as sent only when every in-sync replica has it",
-    "transactional.id": "it fences a relay that has lost its lock",
-    "compression.type": "NestJS consumers stop for good at snappy, lz4 and zstd",
-    "partitioner": "notifications go where a NestJS producer would put them",
-    "bootstrap.servers": "the brokers are those of KAFKA_BROKER",
-}
-
-
-class EnvInvalid(Exception):
-    """One line per setting that is missing or wrong."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
-def _strip(value: object) -> object:
-    return value.strip() if isinstance(value, str) else value
-
-
-def _comma_list(value: object) -> object:
-    return _split(value) if isinstance(value, str) else value
-
-
-def _split(value: str) -> list[str]:
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-Stripped = Annotated[str, BeforeValidator(_strip)]
-
-
-def _durations(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = [_read_duration(part) for part in value.split(",")]
-    if None in found:
-        raise ValueError("is not a list of pauses")
-    return found
-
-
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = _read_duration(value)
-    if not found:
-        raise ValueError("is not a span of time")
-    return found
-
-
-def _read_duration(text: str) -> timedelta | None:
-    match = re.fullmatch(r"([0-9]{1,4})([mhd])", text.strip())
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    return timedelta(**{units[match[2]]: int(match[1])}) if match else None
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Kept = Annotated[timedelta | None, BeforeValidator(_duration)]
-Durations = Annotated[list[timedelta], NoDecode, BeforeValidator(_durations)]
-CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
-
-
-def _sums(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = [re.fullmatch(r"\s*([A-Za-z]{3}):([0-9]{1,12})\s*", part) for part in value.split(",")]
-    if not all(found):
-        raise ValueError("is not a list of sums")
-    return {match[1].upper(): int(match[2]) for match in found if match}
-
-
-Sums = Annotated[dict[str, int], NoDecode, BeforeValidator(_sums)]
+from billing_project.env_sources import EnvInvalid, read_file, variables
+from billing_project.env_values import CommaList, Duration, Durations, Kept, Stripped, Sums, check_url, split
 
 KEPT = "set it to a span of a day or more, e.g. 180d, or unset it to keep them for ever"
 A_TOPIC = "set it to letters, digits, dots, dashes and underscores"
@@ -203,7 +112,7 @@ class Env(BaseSettings):
     @field_validator("stripe_webhook_secret")
     @classmethod
     def _secrets_of_webhooks(cls, value: SecretStr) -> SecretStr:
-        secrets = _split(value.get_secret_value())
+        secrets = split(value.get_secret_value())
         if value.get_secret_value().strip() and not secrets:
             raise ValueError("holds no secret")
         if len(secrets) > 2:
@@ -246,17 +155,17 @@ class Env(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, value: str) -> str:
-        return _check_url(value, schemes=("postgresql", "postgres"), needs_path=True)
+        return check_url(value, schemes=("postgresql", "postgres"), needs_path=True)
 
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, value: str) -> str:
-        return _check_url(value, schemes=("redis", "rediss"), needs_path=False)
+        return check_url(value, schemes=("redis", "rediss"), needs_path=False)
 
     @field_validator("stripe_api_base", "otel_exporter_otlp_endpoint")
     @classmethod
     def _stand_in(cls, value: str | None) -> str | None:
-        return value and _check_url(value, schemes=("http", "https"), needs_path=False)
+        return value and check_url(value, schemes=("http", "https"), needs_path=False)
 
     @field_validator(
         "kafka_topic_payments", "kafka_topic_notifications", "kafka_topic_dead_letters", "kafka_topic_refunds"
@@ -302,24 +211,12 @@ class Env(BaseSettings):
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
         """What webhooks may be signed with: none, one, or two while one is replaced."""
-        return tuple(_split(self.stripe_webhook_secret.get_secret_value()))
+        return tuple(split(self.stripe_webhook_secret.get_secret_value()))
 
     @property
     def is_live(self) -> bool:
         """Whether the key moves real money."""
         return "_live_" in self.stripe_secret_key.get_secret_value()
-
-
-def variables() -> dict[str, str]:
-    """What is set, in `.env` or, stronger, in the environment; empty means not set. Raises `EnvInvalid`."""
-    try:
-        in_file = dotenv_values(".env")
-    except UnicodeDecodeError:
-        raise EnvInvalid([".env: is not UTF-8 text: save it as UTF-8"]) from None
-    except OSError as error:
-        raise EnvInvalid([f".env: can't be read ({error.strerror}): make it readable, or remove it"]) from None
-    found = {name: value for name, value in in_file.items() if value}
-    return found | {name: value for name, value in os.environ.items() if value}
 
 
 def load() -> Env:
@@ -332,55 +229,12 @@ def load() -> Env:
         raise EnvInvalid([_one_line(problem) for problem in error.errors()]) from None
 
 
-def kafka_properties() -> dict[str, str]:
-    """What the operator passes through to librdkafka, by property name. Raises `EnvInvalid`."""
-    found: dict[str, str] = {}
-    from_files: dict[str, str] = {}
-    for variable, value in variables().items():
-        if not variable.startswith("KAFKA_") or variable.lower() in Env.model_fields:
-            continue
-        in_file = variable.endswith("_FILE")
-        name = variable.removeprefix("KAFKA_").removesuffix("_FILE" if in_file else "").lower().replace("_", ".")
-        if name in KAFKA_OWNED:
-            raise EnvInvalid([f"{variable}: can't be set here: {KAFKA_OWNED[name]}: unset it"])
-        if name in KAFKA_PASSED_THROUGH:
-            (from_files if in_file else found)[name] = _read(variable, value) if in_file else value
-    found |= from_files
-    if "session.timeout.ms" in found and variables().get("KAFKA_GROUP_PROTOCOL") == "consumer":
-        raise EnvInvalid(
-            ["KAFKA_SESSION_TIMEOUT_MS: with KAFKA_GROUP_PROTOCOL=consumer the brokers decide it: unset it"]
-        )
-    return found
-
-
 def _values_from_files(environ: Mapping[str, str]) -> dict[str, Any]:
     return {
-        name: _read(f"{name.upper()}_FILE", environ[f"{name.upper()}_FILE"])
+        name: read_file(f"{name.upper()}_FILE", environ[f"{name.upper()}_FILE"])
         for name in Env.model_fields
         if environ.get(f"{name.upper()}_FILE")
     }
-
-
-def _read(variable: str, path: str) -> str:
-    # Says nothing of the path: somebody may have put the secret itself there.
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise EnvInvalid([f"{variable}: can't be read ({why}): name a readable file"]) from None
-
-
-def _check_url(value: str, *, schemes: tuple[str, ...], needs_path: bool) -> str:
-    try:
-        url = urlsplit(value)
-        port_is_a_number = url.port is None or url.port > 0
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if url.scheme not in schemes or not url.hostname or not port_is_a_number:
-        raise ValueError("is not a " + " or ".join(f"{scheme}://" for scheme in schemes) + " URL")
-    if needs_path and not url.path.strip("/"):
-        raise ValueError("names no database")
-    return value
 
 
 def _one_line(problem: Mapping[str, object]) -> str:

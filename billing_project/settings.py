@@ -9,12 +9,12 @@ from django.urls import reverse_lazy
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
-from billing_project import env, logs, sentry, tracing
+from billing_project import env, env_kafka, env_sources, logs, sentry, tracing
 
 try:
     ENV = env.load()
-    KAFKA_PROPERTIES = env.kafka_properties()
-except env.EnvInvalid as invalid:
+    KAFKA_PROPERTIES = env_kafka.kafka_properties()
+except env_sources.EnvInvalid as invalid:
     # One line per problem, no traceback: this is read by someone whose deployment doesn't start.
     for problem in invalid.problems:
         print(f"configuration: {problem}", file=sys.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from billing_project import env
+from billing_project import env, env_sources
 
 GOOD = {
     "STRIPE_SECRET_KEY": "sk_test_1",
@@ -30,7 +30,7 @@ def put(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def problems(read: Callable[[], object] = env.load) -> list[str]:
     """The lines that an operator reads, with this environment."""
-    with pytest.raises(env.EnvInvalid) as invalid:
+    with pytest.raises(env_sources.EnvInvalid) as invalid:
         read()
     assert str(invalid.value) == "\n".join(invalid.value.problems)
     return invalid.value.problems

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from billing_project import env
+from billing_project import env, env_kafka
 from tests.unit import environment
 from tests.unit.environment import GOOD, problems
 
@@ -35,7 +35,7 @@ def test_five_settings_are_enough() -> None:
     assert settings.allowed_hosts == ["localhost", "127.0.0.1"]
     assert settings.kafka_topic_payments == "payment.createInitial"
     assert settings.kafka_topic_notifications == "notification.paying"
-    assert env.kafka_properties() == {}
+    assert env_kafka.kafka_properties() == {}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from billing_project import env
+from billing_project import env, env_kafka, env_sources
 from tests.unit import environment
 from tests.unit.environment import problems
 
@@ -90,14 +90,14 @@ def test_a_file_that_is_not_text_is_one_line(monkeypatch: pytest.MonkeyPatch, se
     Path(secret).write_bytes(b"\xff\xfe")
     monkeypatch.setenv("SECRET_KEY_FILE", secret)
     monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", secret)
-    for name, read in (("SECRET_KEY_FILE", env.load), ("KAFKA_SASL_PASSWORD_FILE", env.kafka_properties)):
+    for name, read in (("SECRET_KEY_FILE", env.load), ("KAFKA_SASL_PASSWORD_FILE", env_kafka.kafka_properties)):
         assert problems(read) == [f"{name}: can't be read (it is not UTF-8 text): name a readable file"]
 
 
 def test_a_dot_env_that_is_not_text_is_one_line() -> None:
     """An editor of another age saved it."""
     Path(".env").write_bytes("PRICE_UNIT=minor # тенге\n".encode("cp1251"))
-    for read in (env.load, env.kafka_properties, env.variables):
+    for read in (env.load, env_kafka.kafka_properties, env_sources.variables):
         assert problems(read) == [".env: is not UTF-8 text: save it as UTF-8"]
 
 
@@ -110,7 +110,7 @@ def test_empty_means_not_set_wherever_it_stands(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv(name, "")
     settings = env.load()
     assert (settings.price_unit, settings.debug, stripe_key()) == ("minor", False, "sk_test_of_the_file")
-    assert env.kafka_properties() == {"client.id": "billing"}
+    assert env_kafka.kafka_properties() == {"client.id": "billing"}
 
 
 def test_known_properties_are_passed_through_to_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_known_properties_are_passed_through_to_kafka(monkeypatch: pytest.Monkey
         "MY_KAFKA_CLIENT_ID": "x",
     }.items():
         monkeypatch.setenv(name, value)
-    assert env.kafka_properties() == {
+    assert env_kafka.kafka_properties() == {
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "billing",
@@ -141,7 +141,7 @@ def test_properties_of_kafkas_may_stand_in_dot_env(monkeypatch: pytest.MonkeyPat
     """Like every setting: the environment is stronger, and the name of a file is a name of a file."""
     dot_env(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SASL_USERNAME="billing", KAFKA_SASL_PASSWORD_FILE=secret)
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
-    assert env.kafka_properties() == {
+    assert env_kafka.kafka_properties() == {
         "security.protocol": "SASL_SSL",
         "sasl.username": "billing",
         "sasl.password": "sk_test_of_the_file",
@@ -151,33 +151,33 @@ def test_properties_of_kafkas_may_stand_in_dot_env(monkeypatch: pytest.MonkeyPat
 def test_a_promise_is_not_broken_from_dot_env_either() -> None:
     """The same line as for the environment."""
     dot_env(KAFKA_ACKS=CANARY)
-    assert problems(env.kafka_properties) == [refusal("KAFKA_ACKS", "acks")]
+    assert problems(env_kafka.kafka_properties) == [refusal("KAFKA_ACKS", "acks")]
 
 
-@pytest.mark.parametrize("name", sorted(env.KAFKA_PASSED_THROUGH))
+@pytest.mark.parametrize("name", sorted(env_kafka.KAFKA_PASSED_THROUGH))
 def test_each_property_has_a_variable(monkeypatch: pytest.MonkeyPatch, secret: str, name: str) -> None:
     """Upper case, dots to underscores, itself or in a file: no property of the list is out of reach."""
     variable = f"KAFKA_{name.upper().replace('.', '_')}"
     monkeypatch.setenv(variable, "x")
-    assert env.kafka_properties() == {name: "x"}
+    assert env_kafka.kafka_properties() == {name: "x"}
     monkeypatch.delenv(variable)
     monkeypatch.setenv(f"{variable}_FILE", secret)
-    assert env.kafka_properties() == {name: "sk_test_of_the_file"}
+    assert env_kafka.kafka_properties() == {name: "sk_test_of_the_file"}
 
 
-@pytest.mark.parametrize("name", sorted(env.KAFKA_OWNED))
+@pytest.mark.parametrize("name", sorted(env_kafka.KAFKA_OWNED))
 @pytest.mark.parametrize("suffix", ["", "_FILE"])
 def test_a_property_that_holds_a_promise_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, suffix: str) -> None:
     """One line with the reason; neither the value nor a quiet disregard. A file isn't even opened."""
     variable = f"KAFKA_{name.upper().replace('.', '_')}{suffix}"
     monkeypatch.setenv(variable, CANARY)
-    assert problems(env.kafka_properties) == [refusal(variable, name)]
+    assert problems(env_kafka.kafka_properties) == [refusal(variable, name)]
 
 
 def test_no_property_is_both_passed_through_and_owned_or_a_setting() -> None:
     """Each has one answer."""
-    assert not env.KAFKA_PASSED_THROUGH & set(env.KAFKA_OWNED)
-    known = env.KAFKA_PASSED_THROUGH | set(env.KAFKA_OWNED)
+    assert not env_kafka.KAFKA_PASSED_THROUGH & set(env_kafka.KAFKA_OWNED)
+    known = env_kafka.KAFKA_PASSED_THROUGH | set(env_kafka.KAFKA_OWNED)
     assert not {f"kafka_{name.replace('.', '_')}" for name in known} & set(env.Env.model_fields)
 
 
@@ -193,14 +193,14 @@ def test_what_kubernetes_injects_is_ignored(monkeypatch: pytest.MonkeyPatch) -> 
         "KAFKA_UI_SERVICE_HOST": "10.0.0.2",
     }.items():
         monkeypatch.setenv(name, value)
-    assert env.kafka_properties() == {}
+    assert env_kafka.kafka_properties() == {}
 
 
 def test_a_file_of_something_unknown_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """A neighbour's variable that looks like ours, and names a file that this pod hasn't got, stops nothing."""
     for name in ("KAFKA_LOG_FILE", "KAFKA_SERVICE_FILE", "KAFKA_FILE", "KAFKA__FILE"):
         monkeypatch.setenv(name, "/nowhere/at-all")
-    assert env.kafka_properties() == {}
+    assert env_kafka.kafka_properties() == {}
 
 
 def test_our_own_settings_are_not_properties(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
@@ -210,7 +210,7 @@ def test_our_own_settings_are_not_properties(monkeypatch: pytest.MonkeyPatch, se
     for name in ours:
         monkeypatch.setenv(name, "x")
         monkeypatch.setenv(f"{name}_FILE", secret)
-    assert env.kafka_properties() == {}
+    assert env_kafka.kafka_properties() == {}
 
 
 @pytest.mark.parametrize("names", [("", "_FILE"), ("_FILE", "")], ids=["value first", "file first"])
@@ -220,27 +220,27 @@ def test_a_password_of_kafkas_may_come_in_a_file(
     """And outranks the variable, as every `NAME_FILE` does, in whatever order they were set."""
     for name in names:
         monkeypatch.setenv(f"KAFKA_SASL_PASSWORD{name}", secret if name else "other")
-    assert env.kafka_properties() == {"sasl.password": "sk_test_of_the_file"}
+    assert env_kafka.kafka_properties() == {"sasl.password": "sk_test_of_the_file"}
 
 
 def test_a_password_file_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before a client fails to log in for an hour; and not the path, which may be the password."""
     monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", f"/nowhere/{CANARY}")
-    assert problems(env.kafka_properties) == [
+    assert problems(env_kafka.kafka_properties) == [
         "KAFKA_SASL_PASSWORD_FILE: can't be read (No such file or directory): name a readable file"
     ]
 
 
 def refusal(variable: str, name: str) -> str:
     """The line about a property that holds a promise."""
-    return f"{variable}: can't be set here: {env.KAFKA_OWNED[name]}: unset it"
+    return f"{variable}: can't be set here: {env_kafka.KAFKA_OWNED[name]}: unset it"
 
 
 def test_a_members_session_is_the_brokers_where_they_share_out_the_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kafka's client would refuse to start, less clearly."""
     monkeypatch.setenv("KAFKA_SESSION_TIMEOUT_MS", "10000")
-    assert env.kafka_properties() == {"session.timeout.ms": "10000"}
+    assert env_kafka.kafka_properties() == {"session.timeout.ms": "10000"}
     monkeypatch.setenv("KAFKA_GROUP_PROTOCOL", "consumer")
-    assert problems(env.kafka_properties) == [
+    assert problems(env_kafka.kafka_properties) == [
         "KAFKA_SESSION_TIMEOUT_MS: with KAFKA_GROUP_PROTOCOL=consumer the brokers decide it: unset it"
     ]

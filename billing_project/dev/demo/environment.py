@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from billing_project import env
+from billing_project import env, env_kafka, env_sources
 from billing_project.dev.services import Name
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,8 +33,8 @@ class Plan:
 
 
 def plan(*, data: Path) -> Plan:
-    """Look at the environment and `.env`, check all of it, and complete it. Raises `env.EnvInvalid`."""
-    given = env.variables()
+    """Look at the environment and `.env`, check all of it, and complete it. Raises `env_sources.EnvInvalid`."""
+    given = env_sources.variables()
     configured = tuple(name for name in (*SERVICES.values(), STRIPE) if name in given or f"{name}_FILE" in given)
     for name, value in NOT_YET.items():
         if name not in configured:
@@ -43,8 +43,10 @@ def plan(*, data: Path) -> Plan:
         os.environ["SECRET_KEY"] = _kept(data / "secret-key", length=50)
     os.environ.setdefault("DEBUG", "true")  # cookies over plain HTTP, on the loopback
     if env.load().is_live:
-        raise env.EnvInvalid([f"{STRIPE}: is a live key: the demo moves no real money: unset it, or use sk_test_…"])
-    env.kafka_properties()
+        raise env_sources.EnvInvalid(
+            [f"{STRIPE}: is a live key: the demo moves no real money: unset it, or use sk_test_…"]
+        )
+    env_kafka.kafka_properties()
     return Plan(
         embedded=frozenset(name for name, variable in SERVICES.items() if variable not in configured),
         simulator=STRIPE not in configured,

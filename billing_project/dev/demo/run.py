@@ -17,7 +17,7 @@ from types import FrameType
 import django
 from rich.console import Console
 
-from billing_project import env
+from billing_project import env_sources
 from billing_project.dev.demo import environment
 from billing_project.dev.demo.environment import CACHE, DATA, ROOT, Plan
 from billing_project.dev.demo.processes import ProcessEnded, Processes, watch_code
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     try:
         with ExitStack() as stack:
             return _run(options, console, stack)
-    except env.EnvInvalid as invalid:
+    except env_sources.EnvInvalid as invalid:
         for problem in invalid.problems:
             print(f"configuration: {problem}", file=sys.stderr)
         return 1
