@@ -19,7 +19,7 @@ from payments.heartbeats import Heart, Process, heart_of
 from payments.models import Heartbeat, OutboxMessage, Payment
 from tests.integration.books import Books, only_break
 from tests.integration.ledger_rows import restoring
-from tests.integration.test_webhooks import OTHER, SECRET, body_of, intent_of, post
+from tests.integration.webhooks.sent import OTHER, SECRET, body_of, intent_of, post
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/payments/payment/"
