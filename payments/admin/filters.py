@@ -3,6 +3,7 @@
 None of them asks the table which values there are, as Django's own would, row by row, on every page.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -51,7 +52,7 @@ class Choice(admin.SimpleListFilter):
         return queryset.none() if condition is None else queryset.filter(condition)
 
 
-class Range(admin.ListFilter):
+class Range(admin.ListFilter, ABC):
     """From and to, both included, either may be empty."""
 
     template = "admin/payments/filters/range.html"
@@ -103,9 +104,9 @@ class Range(admin.ListFilter):
             messages.error(request, f"{str(self.title).capitalize()}: {' '.join(error.messages)}")
             return queryset.none()
 
+    @abstractmethod
     def between(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows between the bounds. Raises `ValidationError`."""
-        raise NotImplementedError
 
 
 class Chosen(Choice):
