@@ -3,12 +3,10 @@
 import json
 import threading
 from datetime import timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
 
@@ -17,6 +15,7 @@ from payments import charging, reconcile, tasks
 from payments.gateway import Gateway
 from payments.models import Pause, Payment, Reconciliation
 from tests.integration.books import Books, breaks, collect, no_guards
+from tests.integration.commands import run_command
 
 pytestmark = pytest.mark.django_db
 
@@ -155,12 +154,7 @@ def test_the_task_of_beat_compares(books: Books, stripe: Simulator) -> None:
 
 def command(*arguments: str) -> tuple[str, str, int]:
     """What it prints, what it says on the way, and its exit code."""
-    out, err = StringIO(), StringIO()
-    try:
-        call_command("reconcile", *arguments, stdout=out, stderr=err)
-    except CommandError as error:
-        return out.getvalue(), f"{err.getvalue()}{error}", error.returncode
-    return out.getvalue(), err.getvalue(), 0
+    return run_command("reconcile", *arguments)
 
 
 def window(books: Books) -> tuple[str, ...]:

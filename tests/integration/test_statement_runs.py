@@ -11,13 +11,14 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connections
 
 from payments import charging, statement, tasks
 from payments.models import BalanceLine, Pause, Statement
 from payments.statement.compare import PART
 from tests.integration.books import Books
+from tests.integration.commands import run_command
 from tests.integration.statements import BEGINS, FEBRUARY, MARCH, asked_for_pages, february, go_to, lines, make
 
 pytestmark = pytest.mark.django_db
@@ -175,12 +176,7 @@ def test_the_task_of_beat_makes_it(books: Books) -> None:
 
 def command(*arguments: str) -> tuple[str, str, int]:
     """What it prints, what it says on the way, and its exit code."""
-    out, err = StringIO(), StringIO()
-    try:
-        call_command("statement", *arguments, stdout=out, stderr=err)
-    except CommandError as error:
-        return out.getvalue(), f"{err.getvalue()}{error}", error.returncode
-    return out.getvalue(), err.getvalue(), 0
+    return run_command("statement", *arguments)
 
 
 def test_the_command_says_by_its_exit_code_what_came_of_it(books: Books) -> None:
