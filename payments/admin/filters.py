@@ -36,8 +36,9 @@ class Choice(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Words]]:
         """What a person may choose from."""
-        self._conditions = {value: condition for value, _text, condition in self.conditions(request)}
-        return [(value, text) for value, text, _condition in self.conditions(request)]
+        options = self.conditions(request)
+        self._conditions = {value: condition for value, _text, condition in options}
+        return [(value, text) for value, text, _condition in options]
 
     def has_output(self) -> bool:
         """Always shown: an empty list of choices would hide why nothing is found."""

@@ -5,12 +5,14 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.views import ChangeList
 
 from payments import staff_log
@@ -18,6 +20,7 @@ from payments.admin import export, personal, search
 from payments.admin.export import Sheet
 from payments.admin.paging import BoundedPaginator
 from payments.admin.read_only import ReadOnly
+from payments.admin.rows import checkbox
 
 MAY_EXPORT = "payments.export_payment"
 
@@ -58,6 +61,11 @@ class ListPage(ReadOnly, ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
         """The list above."""
         return List
+
+    @display(description="")
+    def action_checkbox(self, row: Model) -> SafeString:
+        """As unfold's own, and faster."""
+        return checkbox(row)
 
     def nothing_found(self, query: str) -> str:
         """What to do when a search finds nothing."""
