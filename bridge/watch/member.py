@@ -39,6 +39,7 @@ class MemberWatch:
         self._patience = Patience()
         self._warned: set[int] = set()
         self._looked_at, self._turned_at = 0.0, time.monotonic()
+        self._was_paused = False
         self._first_ends: dict[int, tuple[float, int]] = {}
         self._assignments = self._revocations = 0
 
@@ -48,9 +49,11 @@ class MemberWatch:
         if source is not self._source:
             self._begin_session(source)
         at, places = time.monotonic(), source.lag.places
-        # Behind the backlog of others a partition waits for its turn: it does not stand still.
-        moved = self._patience.turn(places, seconds=0.0 if source.has_more else at - self._turned_at)
-        self._turned_at = at
+        # Behind the backlog of others a partition waits for its turn: it does not stand still. Nor does one that was not
+        # asked, as the turn began.
+        excused = source.has_more or self._was_paused
+        moved = self._patience.turn(places, seconds=0.0 if excused else at - self._turned_at)
+        self._turned_at, self._was_paused = at, source.is_paused
         if source.is_paused:
             self._patience.excuse(places)
         self._show_places(source, moved)

@@ -36,6 +36,9 @@ def neighbour(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Neighbour:
     look_often(monkeypatch)
     monkeypatch.setattr(consumer, "PATIENCE", 0.1)
     settings.BRIDGE_STALLED_AFTER = AFTER
+    # A partition that goes on after a pause waits for the end of the question that was asked without it: by default
+    # half a second, half of that patience.
+    settings.KAFKA_PROPERTIES = settings.KAFKA_PROPERTIES | {"fetch.wait.max.ms": "50"}
     return make_all_topics(name_topics(settings), partitions=2)
 
 
