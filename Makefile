@@ -72,7 +72,10 @@ proof: $(STAMP)  ## every crash point and 2,000 random histories, audited agains
 	@PROOF_SIZE=$(or $(PROOF_SIZE),full) HYPOTHESIS_PROFILE=full $(PYTEST) -n $(WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)
 
 storm: $(STAMP)  ## 8 bridges stopped and killed over 100,000 records, services killed under load; prints figures
-	@STORM_SIZE=full $(PYTEST) tests/storm --deselect tests/storm/test_memory.py $(ARGS)
+	@STORM_SIZE=full $(PYTEST) tests/storm/test_storm.py tests/storm/test_restarts.py $(ARGS)
+
+rolling: $(STAMP)  ## every process replaced under load, as a deploy does: by how much payments are delayed; minutes
+	@STORM_SIZE=full $(PYTEST) tests/storm/test_rolling.py $(ARGS)
 
 memory: $(STAMP)  ## a bridge with a backlog of 1,000,000 records: how much memory it takes; a quarter of an hour
 	@MEMORY_SIZE=full $(PYTEST) -s tests/storm/test_memory.py $(ARGS)

@@ -1,4 +1,4 @@
-"""How much of a storm: all of it (`make storm`), or a small one that `make test` has time for."""
+"""How much of a storm: all of it (`make storm`, `make rolling`), or a small one that `make test` has time for."""
 
 import os
 from dataclasses import dataclass

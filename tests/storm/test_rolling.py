@@ -1,7 +1,7 @@
 """A rolling restart of every process under load: the new one is there before the old one is told to end.
 
 What a deploy does, `maxSurge: 1` and `maxUnavailable: 0`. Nothing is lost, and no payment is delayed by more than 5 s.
-`make storm` replaces two of each and judges the delay. `make test` replaces one of each and prints it: beside other
+`make rolling` replaces two of each and judges the delay. `make test` replaces one of each and prints it: beside other
 tests a new process takes its time from the old ones, and a delay says more about the machine.
 """
 
