@@ -26,22 +26,32 @@ PARTLY = 3  # a part was refused, or something was found that a person must look
 STOPPED = 130  # by Ctrl-C, as a shell calls it
 
 CODES = "Exit codes: 0 done; 1 nothing done, and why; 2 wrong usage; 3 partly refused, or a finding; 130 Ctrl-C."
+# Of those that run until they are stopped, whether by SIGTERM or by Ctrl-C.
+LASTING_CODES = "Exit codes: 0 stopped; 1 only a person can help, and how, or ended by force; 2 wrong usage."
 DRY = "Nothing was changed. Add --yes to act."
+STOPPED_WHILE_ACTING = "stopped; the same command with --dry-run says what is left to do"
 
 
-class AnsweringCommand(BaseCommand):
-    """Give `help` and `examples`, and end with `answer`; a `CommandError` is one line, and exit code 1."""
+class ExplainedCommand(BaseCommand):
+    """Give `help`, `examples` and the exit codes: --help shows all three."""
 
     examples = ""
-    _answered = False
+    codes = LASTING_CODES
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """As usual, with examples and exit codes below."""
         lines = "\n".join(f"  {line}" for line in self.examples.strip().splitlines())
-        epilog = f"examples:\n{lines}\n\n{CODES}"
+        epilog = f"examples:\n{lines}\n\n{self.codes}"
         return super().create_parser(
             prog_name, subcommand, epilog=epilog, formatter_class=RawDescriptionHelpFormatter, **kwargs
         )
+
+
+class AnsweringCommand(ExplainedCommand):
+    """Give `help` and `examples`, and end with `answer`; a `CommandError` is one line, and exit code 1."""
+
+    codes = CODES
+    _answered = False
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run it; what ends it early is one line, and a document where one was asked for."""
@@ -52,7 +62,7 @@ class AnsweringCommand(BaseCommand):
             self._tell(str(refused), as_json=bool(options.get("json")))
             raise
         except KeyboardInterrupt:
-            text = "stopped before anything was changed" if not options.get("yes") else "stopped"
+            text = STOPPED_WHILE_ACTING if _acts(options) else "stopped before anything was changed"
             self._tell(text, as_json=bool(options.get("json")))
             raise CommandError(text, returncode=STOPPED) from None
         except (OperationalError, InterfaceError):
@@ -100,6 +110,11 @@ def wants_to_act(options: dict[str, Any]) -> bool:
     if options["yes"] and not options["reason"]:
         raise CommandError("--yes needs a --reason: it is kept with every change")
     return bool(options["yes"])
+
+
+def _acts(options: dict[str, Any]) -> bool:
+    """Also those that need no --yes: what only looks has no --dry-run."""
+    return bool(options["yes"]) if "yes" in options else options.get("dry_run") is False
 
 
 def judge(*, done: int, refused: int) -> int:

@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connections
 
 from payments import charging, statement, tasks
@@ -222,9 +222,9 @@ def test_ctrl_c_ends_the_command_with_130_and_the_same_command_goes_on(books: Bo
     """Nothing that was read is read again."""
     for _ in range(101):
         books.stray()
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(CommandError, match="The same command goes on") as ended:
         call_command("statement", "--month", "2024-02", stdout=StringIO(), stderr=Impatient())
-    assert (ended.value.code, BalanceLine.objects.count(), Statement.objects.get().ended_at) == (130, 100, None)
+    assert (ended.value.returncode, BalanceLine.objects.count(), Statement.objects.get().ended_at) == (130, 100, None)
     assert command("--month", "2024-02")[2] == 3
     assert (BalanceLine.objects.count(), len(asked_for_pages(books))) == (101, 2)
 
