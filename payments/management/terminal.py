@@ -17,6 +17,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
+from payments import counters
+
 # Who it was, in histories.
 WHO = "staff: command line"
 
@@ -52,10 +54,11 @@ class AnsweringCommand(ExplainedCommand):
 
     codes = CODES
     _answered = False
+    _calls_before = 0
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run it; what ends it early is one line, and a document where one was asked for."""
-        self._answered = False
+        self._answered, self._calls_before = False, counters.calls_made()
         try:
             return super().execute(*args, **options)
         except CommandError as refused:
@@ -73,12 +76,18 @@ class AnsweringCommand(ExplainedCommand):
     def answer(
         self, options: dict[str, Any], *, document: dict[str, Any], lines: Iterable[str], code: int = DONE
     ) -> None:
-        """The one answer: a document for scripts or lines for people; ends the process where the code isn't 0."""
+        """The one answer: a document for scripts or lines for people; ends the process where the code isn't 0.
+
+        Prometheus doesn't ask commands, so they say how often they have asked Stripe.
+        """
+        calls = counters.calls_made() - self._calls_before
         if options["json"]:
-            self._write(document)
+            self._write(document | ({"stripe_calls": calls} if calls else {}))
         else:
             for line in lines:
                 self.stdout.write(line)
+            if calls:
+                self.stderr.write(f"Stripe was asked {calls} time{'s' if calls > 1 else ''}.")
         if code:
             raise SystemExit(code)
 

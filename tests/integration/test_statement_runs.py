@@ -184,6 +184,7 @@ def test_the_command_says_by_its_exit_code_what_came_of_it(books: Books) -> None
     payment = books.paid("a")
     out, progress, code = command("--month", "2024-02")
     assert (code, out.splitlines()[-1], "1 lines read" in progress) == (0, "The books agree.", True)
+    assert progress.endswith("Stripe was asked 1 time.\n")
     assert "100.00\N{NO-BREAK SPACE}KZT" in out and "0.20\N{NO-BREAK SPACE}USD" in out
     books.advance(seconds=2)
     books.stray(amount=7_000)
@@ -193,6 +194,7 @@ def test_the_command_says_by_its_exit_code_what_came_of_it(books: Books) -> None
     out, _, code = command("--month", "2024-02", "--json")
     found = json.loads(out)
     assert (code, found["month"], found["differenceCount"]) == (3, "2024-02", 1)
+    assert found["stripe_calls"] == 1
     out, _, code = command("--month", "2024-02", "--csv")
     rows = list(csv.DictReader(io.StringIO(out.removeprefix("\ufeff"))))
     assert (code, [row["difference"] for row in rows]) == (3, ["", "only_there"])
