@@ -67,6 +67,13 @@ def test_help_has_examples_that_are_understood_and_the_exit_codes(name: str) -> 
     assert (LASTING_CODES if name in LASTING else CODES) in text
 
 
+def test_the_readme_lists_every_command_that_answers() -> None:
+    """In its table; the others are processes."""
+    table = (ROOT / "README.md").read_text().partition("| `python manage.py …` |")[2].partition("\n\n")[0]
+    listed = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.partition(" | ")[0])]
+    assert sorted(listed) == ANSWERING
+
+
 @EACH
 def test_each_answers_in_json(name: str) -> None:
     """Where it has steps, each of them."""
