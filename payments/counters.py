@@ -1,7 +1,8 @@
 """What rows can't tell, for Prometheus: how Stripe answers and how long it takes, what becomes of tasks and of jobs.
 
-Counted where it happens, in each process for itself, and read on the METRICS_PORT of the worker. Every name there is
-stands here. Labels are names of ours: nothing here is of a customer, and counting never fails what it counts.
+Counted where it happens, in each process for itself, and read on the METRICS_PORT of the worker; calls to Stripe also
+beside the rows of the web process, and commands say how many they have made. Every name there is stands here. Labels
+are names of ours: nothing here is of a customer, and counting never fails what it counts.
 """
 
 from typing import Literal
@@ -29,11 +30,11 @@ _STRIPE_SECONDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30
 _TASK_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 STRIPE_ANSWERS = Counter(
-    "billing_worker_stripe_answers_total", "Calls to Stripe that are over, by what they came to.",
+    "billing_stripe_answers_total", "Calls to Stripe that are over, by what they came to.",
     ["endpoint", "answer"], registry=WORKER,
 )  # fmt: skip
 STRIPE_SECONDS = Histogram(
-    "billing_worker_stripe_seconds", "How long they took.", ["endpoint"], buckets=_STRIPE_SECONDS, registry=WORKER
+    "billing_stripe_seconds", "How long they took.", ["endpoint"], buckets=_STRIPE_SECONDS, registry=WORKER
 )
 MESSAGE_PAYMENTS = Histogram(
     "billing_worker_message_payments", "Payments that one doorbell names.", buckets=(1, 2, 5, 10, 25, 50),
@@ -53,6 +54,12 @@ def count_answer(*, endpoint: StripeEndpoint, answer: StripeAnswer, seconds: flo
     """One call to Stripe is over."""
     STRIPE_ANSWERS.labels(endpoint, answer).inc()
     STRIPE_SECONDS.labels(endpoint).observe(seconds)
+
+
+def calls_made() -> int:
+    """Calls to Stripe that are over, of this process."""
+    samples = (sample for family in STRIPE_ANSWERS.collect() for sample in family.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
 
 
 def count_task(*, task: str, state: str, seconds: float | None) -> None:

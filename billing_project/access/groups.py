@@ -46,10 +46,13 @@ def wanted(group: str) -> frozenset[str]:
     return MATRIX[group] | (looking - NOT_FOR_ALL)
 
 
-def put_right() -> list[Change]:
-    """Make the groups have exactly what the table says, and tell what had to be changed. Raises PermissionsMissing."""
+def put_right(*, acts: bool = True) -> list[Change]:
+    """Make the groups have exactly what the table says, and tell what had to be changed, or with acts=False what would
+    have to be. Raises PermissionsMissing."""
     with transaction.atomic():
-        return [change for name in MATRIX for change in _put_right(name)]
+        changes = [change for name in MATRIX for change in _put_right(name)]
+        transaction.set_rollback(not acts)
+        return changes
 
 
 def _put_right(name: str) -> Iterator[Change]:

@@ -17,7 +17,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
-from django.db.models import Max
+from django.db import transaction
+from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.crypto import salted_hmac
@@ -27,7 +28,7 @@ from payments import staff_log
 log = structlog.get_logger(__name__)
 
 TOO_MANY = 429
-UNKNOWN = "staff: unknown"
+UNKNOWN = "unknown"
 
 
 class Backend(AxesStandaloneBackend):
@@ -69,9 +70,18 @@ def count_failure(request: HttpRequest, *, username: str) -> None:
     user_login_failed.send(sender=__name__, credentials={"username": username}, request=request)
 
 
-def forget(*, username: str) -> bool:
-    """Unlock; False if there was nothing to forget."""
-    removed, _ = AccessAttempt.objects.filter(username=counted_as(None, {"username": username})).delete()
+def has_failed(*, username: str) -> bool:
+    """Whether there is anything to forget."""
+    return _attempts_of(username).exists()
+
+
+def forget(*, username: str, who: str) -> bool:
+    """Unlock, and note that `who` did; False if there was nothing to forget."""
+    with transaction.atomic():
+        removed, _ = _attempts_of(username).delete()
+        if removed:
+            details = {"action": "failed logins forgotten", "user": _known(username)}
+            staff_log.note(who=who, what="acted", details=details, now=datetime.now(UTC))
     return bool(removed)
 
 
@@ -92,7 +102,7 @@ def answer(request: HttpRequest, original: HttpResponse | None, credentials: dic
 
 def _note(request: HttpRequest, credentials: dict[str, Any] | None, *, until: datetime, now: datetime) -> None:
     typed = str((credentials or {}).get("username") or "")
-    who = f"staff: {typed}" if User.objects.filter(username=typed, is_staff=True).exists() else UNKNOWN
+    who = f"staff: {_known(typed)}"
     log.warning("login locked after failures", who=who, seconds=round((until - now).total_seconds()))
     staff_log.note(
         who=who,
@@ -100,6 +110,18 @@ def _note(request: HttpRequest, credentials: dict[str, Any] | None, *, until: da
         details={"address": address_of(request), "until": until.isoformat(timespec="seconds")},
         now=now,
     )
+
+
+def _known(typed: str) -> str:
+    """The name of one of the staff; what else was typed may be a password, and is kept nowhere."""
+    return typed if User.objects.filter(username=typed, is_staff=True).exists() else UNKNOWN
+
+
+def _attempts_of(username: str) -> QuerySet[AccessAttempt]:
+    found: QuerySet[AccessAttempt] = AccessAttempt.objects.filter(
+        username=counted_as(None, {"username": username})
+    )  # fmt: skip
+    return found
 
 
 def _minutes(span: timedelta) -> int:

@@ -4,7 +4,7 @@ is a duplicate.
 P1: all lines or none, so that nobody is charged whose line was left out. Nothing is told: that service has told it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,8 +37,14 @@ class NotImported(Exception):
         self.problems = problems
 
 
-def import_paid(*, paid: Sequence[PaidBefore], who: str, why: str, now: datetime, dry_run: bool) -> Imported:
-    """Write all of them, or raise `NotImported`. `dry_run`: judge them in the same way, and take it back."""
+def import_paid(
+    *, paid: Sequence[PaidBefore], who: str, why: str, now: datetime, dry_run: bool,
+    at: Callable[[int], None] = lambda _: None,
+) -> Imported:  # fmt: skip
+    """Write all of them, or raise `NotImported`. `dry_run`: judge them in the same way, and take it back.
+
+    `at` is told how many have been judged.
+    """
     problems: list[Problem] = []
     made = 0
     with transaction.atomic():
@@ -49,6 +55,7 @@ def import_paid(*, paid: Sequence[PaidBefore], who: str, why: str, now: datetime
             made += len(found)
             if not problems:
                 _write(found, who=who, why=why, now=now)
+            at(min(begin + AT_ONCE, len(ordered)))
         if problems:
             raise NotImported(sorted(problems, key=lambda problem: problem.line))
         transaction.set_rollback(dry_run)

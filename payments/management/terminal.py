@@ -17,6 +17,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
+from payments import counters
+
 # Who it was, in histories.
 WHO = "staff: command line"
 
@@ -26,33 +28,44 @@ PARTLY = 3  # a part was refused, or something was found that a person must look
 STOPPED = 130  # by Ctrl-C, as a shell calls it
 
 CODES = "Exit codes: 0 done; 1 nothing done, and why; 2 wrong usage; 3 partly refused, or a finding; 130 Ctrl-C."
+# Of those that run until they are stopped, whether by SIGTERM or by Ctrl-C.
+LASTING_CODES = "Exit codes: 0 stopped; 1 only a person can help, and how, or ended by force; 2 wrong usage."
 DRY = "Nothing was changed. Add --yes to act."
+STOPPED_WHILE_ACTING = "stopped; the same command with --dry-run says what is left to do"
 
 
-class AnsweringCommand(BaseCommand):
-    """Give `help` and `examples`, and end with `answer`; a `CommandError` is one line, and exit code 1."""
+class ExplainedCommand(BaseCommand):
+    """Give `help`, `examples` and the exit codes: --help shows all three."""
 
     examples = ""
-    _answered = False
+    codes = LASTING_CODES
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """As usual, with examples and exit codes below."""
         lines = "\n".join(f"  {line}" for line in self.examples.strip().splitlines())
-        epilog = f"examples:\n{lines}\n\n{CODES}"
+        epilog = f"examples:\n{lines}\n\n{self.codes}"
         return super().create_parser(
             prog_name, subcommand, epilog=epilog, formatter_class=RawDescriptionHelpFormatter, **kwargs
         )
 
+
+class AnsweringCommand(ExplainedCommand):
+    """Give `help` and `examples`, and end with `answer`; a `CommandError` is one line, and exit code 1."""
+
+    codes = CODES
+    _answered = False
+    _calls_before = 0
+
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run it; what ends it early is one line, and a document where one was asked for."""
-        self._answered = False
+        self._answered, self._calls_before = False, counters.calls_made()
         try:
             return super().execute(*args, **options)
         except CommandError as refused:
             self._tell(str(refused), as_json=bool(options.get("json")))
             raise
         except KeyboardInterrupt:
-            text = "stopped before anything was changed" if not options.get("yes") else "stopped"
+            text = STOPPED_WHILE_ACTING if _acts(options) else "stopped before anything was changed"
             self._tell(text, as_json=bool(options.get("json")))
             raise CommandError(text, returncode=STOPPED) from None
         except (OperationalError, InterfaceError):
@@ -63,12 +76,18 @@ class AnsweringCommand(BaseCommand):
     def answer(
         self, options: dict[str, Any], *, document: dict[str, Any], lines: Iterable[str], code: int = DONE
     ) -> None:
-        """The one answer: a document for scripts or lines for people; ends the process where the code isn't 0."""
+        """The one answer: a document for scripts or lines for people; ends the process where the code isn't 0.
+
+        Prometheus doesn't ask commands, so they say how often they have asked Stripe.
+        """
+        calls = counters.calls_made() - self._calls_before
         if options["json"]:
-            self._write(document)
+            self._write(document | ({"stripe_calls": calls} if calls else {}))
         else:
             for line in lines:
                 self.stdout.write(line)
+            if calls:
+                self.stderr.write(f"Stripe was asked {calls} time{'s' if calls > 1 else ''}.")
         if code:
             raise SystemExit(code)
 
@@ -100,6 +119,11 @@ def wants_to_act(options: dict[str, Any]) -> bool:
     if options["yes"] and not options["reason"]:
         raise CommandError("--yes needs a --reason: it is kept with every change")
     return bool(options["yes"])
+
+
+def _acts(options: dict[str, Any]) -> bool:
+    """Also those that need no --yes: what only looks has no --dry-run."""
+    return bool(options["yes"]) if "yes" in options else options.get("dry_run") is False
 
 
 def judge(*, done: int, refused: int) -> int:

@@ -2,7 +2,7 @@
 
 Asked by whoever watches, also and most during an outage: a few dozen short questions, each with a limit, and all of
 them with a time-out of the database's own. Where rows can't be read nothing is made up: `billing_ledger_up` is 0, and
-the others are left out.
+the others are left out. Beside them stands what this process has asked of Stripe, which no row tells.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from payments import counters
 from payments.metrics import names
 from payments.metrics.machinery import Machinery, look_at_machinery
 from payments.metrics.names import Measure
@@ -46,6 +47,8 @@ def expose(*, now: datetime) -> bytes:
         reading = {names.UP: {(): 0.0}}
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Told(reading))
+    for counted in (counters.STRIPE_ANSWERS, counters.STRIPE_SECONDS):
+        registry.register(counted)
     return generate_latest(registry)
 
 

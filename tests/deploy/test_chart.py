@@ -12,11 +12,12 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 
 from billing_project.env import Env
 from payments.limits import BACKLOG_QUEUE, CHARGE_QUEUE, KEY_PREFIX
 from tests import compose
-from tests.deploy.conftest import ALL, CHART, LEAST, Manifest
+from tests.deploy.conftest import ALL, CHART, LEAST, ROOT, Manifest
 
 SCHEMAS = Path(__file__).parent / "schemas"
 # The oldest that the chart takes, and the newest that there are schemas of.
@@ -74,7 +75,8 @@ def test_everything_is_there(render: Render) -> None:
     assert set(of_kind(manifests, "NetworkPolicy")) == {*PROCESSES, "migrate", "topics"}
     assert set(of_kind(manifests, "ScaledObject")) == {"bridge", "worker"}
     assert set(of_kind(manifests, "Job")) == {"migrate", "topics"}
-    assert len(of_kind(manifests, "ServiceMonitor")) == len(of_kind(manifests, "Ingress")) == 1
+    for kind in ("ServiceMonitor", "PrometheusRule", "Ingress"):
+        assert len(of_kind(manifests, kind)) == 1, kind
     for job in of_kind(manifests, "Job").values():
         assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
 
@@ -157,6 +159,19 @@ def test_services_budgets_and_policies_choose_the_pods_that_they_mean(render: Re
         [port] = service["spec"]["ports"]
         assert port["name"] in asked
         assert port["targetPort"] in {one["name"] for one in container({"spec": {"template": pods[name]}})["ports"]}
+
+
+@pytest.mark.parametrize("base", ["", "https://git.example.kz/b", "https://git.example.kz/b/"])
+def test_the_alerts_are_those_that_the_tests_try_and_lead_to_the_runbook(render: Render, base: str) -> None:
+    """One source, not a copy: deploy/alerts.yml. Only the way to the runbook is another."""
+    [rules] = of_kind(render(ALL | {"prometheusRule.runbookBaseUrl": base}), "PrometheusRule").values()
+    prefix = f"{base.rstrip('/')}/" if base else ""
+    expected = (ROOT / "deploy" / "alerts.yml").read_text().replace("runbook_url: docs/", f"runbook_url: {prefix}docs/")
+    assert rules["spec"] == yaml.safe_load(expected)
+    assert rules["metadata"]["labels"]["release"] == "prometheus"
+    for group in rules["spec"]["groups"]:
+        for rule in group["rules"]:
+            assert rule["annotations"]["runbook_url"].startswith(f"{prefix}docs/runbook.md#billing")
 
 
 def test_only_those_who_need_stripe_and_kafka_reach_them(render: Render) -> None:

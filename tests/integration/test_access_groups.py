@@ -1,5 +1,6 @@
 """Who may open what: the groups of the staff, from the table to the pages."""
 
+import json
 from importlib import import_module
 from io import StringIO
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 
 from billing_project.access import groups
+from payments.models import StaffEntry
 from tests.integration.staff_users import PASSWORD, log_in, member, with_second_factor
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +82,17 @@ def test_the_command_puts_the_groups_right_and_says_what_it_changed() -> None:
     assert "Finance made\n" in said
     assert "Lead" not in said
     assert in_database() == as_wanted()
+
+
+def test_the_command_says_what_it_would_change() -> None:
+    """And changes nothing; in one document for scripts."""
+    groups.put_right()
+    Group.objects.get(name="Finance").permissions.remove(Permission.objects.get(codename="settle_break"))
+    before = in_database()
+    told = json.loads(run("staff_groups", "--dry-run", "--json"))
+    assert told == {"acted": False, "changes": [{"group": "Finance", "text": "may now: settle_break"}]}
+    assert run("staff_groups", "--dry-run").splitlines() == ["Finance may now: settle_break", "Nothing was changed."]
+    assert in_database() == before
 
 
 def test_the_command_changes_nothing_where_nothing_is_wrong() -> None:
@@ -161,6 +174,24 @@ def test_staff_add_refuses_a_name_that_is_taken_or_impossible() -> None:
     with pytest.raises(CommandError, match="valid username"):
         run("staff", "add", "a b", "--group", "Support")
     assert User.objects.count() == 1
+
+
+def test_staff_is_asked_first_answers_scripts_and_stands_in_the_staff_log() -> None:
+    """A dry run makes nobody; who was made is in sight of those who lead, the password isn't."""
+    groups.put_right()
+    adding = ["staff", "add", "dana", "--group", "Lead"]
+    assert run(*adding, "--dry-run") == "dana would be in Lead.\nNothing was changed.\n"
+    assert not User.objects.exists()
+    told = json.loads(run(*adding, "--json"))
+    assert User.objects.get().check_password(told.pop("password"))
+    assert told == {"user": "dana", "groups": ["Lead"], "acted": True}
+    assert json.loads(run("staff", "list", "--json"))["staff"] == [
+        {"user": "dana", "superuser": False, "active": True, "groups": ["Lead"], "two_factor": False}
+    ]
+    entry = StaffEntry.objects.get()
+    assert (entry.who, entry.details) == (
+        "staff: command line", {"action": "user added", "user": "dana", "groups": ["Lead"]},
+    )  # fmt: skip
 
 
 def test_staff_list_says_who_can_do_what_and_how_they_log_in() -> None:

@@ -1,5 +1,6 @@
 """Lock-out: who fails too often has to wait, and nobody else."""
 
+import json
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -136,10 +137,18 @@ def test_what_a_stranger_types_is_neither_kept_nor_logged(client: Client, caplog
 
 
 def test_a_command_unlocks(client: Client, aida: User) -> None:
-    """At once."""
+    """At once, and in sight of those who lead; a dry run only says so."""
     fail(client, 5)
-    call_command("staff", "unlock", "aida", stdout=StringIO())
+    call_command("staff", "unlock", "aida", "--dry-run", stdout=StringIO())
+    assert log_in(client).status_code == 429
+    out = StringIO()
+    call_command("staff", "unlock", "aida", "--json", stdout=out)
+    assert json.loads(out.getvalue()) == {"user": "aida", "was_there": True, "acted": True}
     assert log_in(client).status_code == 302
+    entry = StaffEntry.objects.get(what="acted")
+    assert (entry.who, entry.details) == (
+        "staff: command line", {"action": "failed logins forgotten", "user": "aida"},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,9 @@ def test_whoever_turns_it_on_or_off_stands_in_the_staff_log(client: Client, aida
 def test_a_lost_phone_is_taken_away_by_a_command(client: Client, aida: User) -> None:
     """By whoever runs the service, who has made sure of whom they talk to."""
     with_second_factor(aida)
+    call_command("staff", "reset-two-factor", "aida", "--dry-run", stdout=StringIO())
+    log_in(client)
+    assert not is_in(client)
     call_command("staff", "reset-two-factor", "aida", stdout=StringIO())
     log_in(client)
     assert is_in(client)

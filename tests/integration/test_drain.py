@@ -134,7 +134,7 @@ def test_a_dry_run_pauses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     lines, code = run(capsys, "--dry-run")
     assert (lines, code) == (["In hand: 1 payments, 0 refunds; not told yet: 0.", "Nothing was changed."], 0)
     assert not charging.is_paused()
-    with pytest.raises(CommandError, match="must be a whole number of seconds above 0"):
+    with pytest.raises(CommandError, match="must be a whole number above 0"):
         call_command("drain", "--within", "soon")
 
 
@@ -155,18 +155,19 @@ def test_ctrl_c_says_how_to_go_on() -> None:
     in_hand()
     database = urlsplit(os.environ["TEST_DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "drain"], cwd=ROOT, env=os.environ | {"DATABASE_URL": database.geturl()},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "manage.py", "drain", "--json"], cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database.geturl()}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         wait_until(charging.is_paused, what="charging is paused")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        told, said = process.communicate(timeout=30)
     finally:
         process.kill()
         process.wait()
     assert process.returncode == 130
+    assert "stays paused" in json.loads(told)["error"]
     assert said.splitlines()[-1] == (
-        "Charging stays paused. manage.py drain goes on waiting, manage.py resume undoes it."
+        "CommandError: charging stays paused. manage.py drain goes on waiting, manage.py resume undoes it."
     )
     assert charging.is_paused()

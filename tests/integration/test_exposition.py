@@ -190,7 +190,8 @@ def test_a_database_that_is_away_is_told_and_nothing_is_made_up(transactional_db
     """Old numbers would look like a quiet night."""
     with database_away():
         connection.close()
-        assert numbers(metrics.expose(now=NOW)) == {"ledger_up": 0}
+        of_rows = {name: value for name, value in read().items() if not name.startswith("stripe_")}
+        assert of_rows == {"ledger_up": 0}
     assert read()["ledger_up"] == 1
 
 
@@ -243,7 +244,7 @@ def test_however_often_they_are_asked_for_the_database_is_asked_once_in_a_while(
 
 def answered(**labels: str) -> float:
     """How many calls to Stripe this process has counted."""
-    return counters.WORKER.get_sample_value("billing_worker_stripe_answers_total", labels) or 0
+    return counters.WORKER.get_sample_value("billing_stripe_answers_total", labels) or 0
 
 
 @pytest.mark.django_db
@@ -266,11 +267,23 @@ def test_each_answer_of_stripes_is_counted_by_what_it_proves(
     if fault:
         stripe.control.add_fault(endpoint="payment_methods.retrieve", **fault)
     before = answered(endpoint="payment_method", answer=answer)
-    took = "billing_worker_stripe_seconds_count"
+    took = "billing_stripe_seconds_count"
     calls = counters.WORKER.get_sample_value(took, {"endpoint": "payment_method"}) or 0
     stripe_gateway.owner_of(payment_method="pm_card_visa")
     assert answered(endpoint="payment_method", answer=answer) == before + 1
     assert counters.WORKER.get_sample_value(took, {"endpoint": "payment_method"}) == calls + 1
+
+
+@pytest.mark.django_db
+def test_the_web_process_tells_what_it_has_asked_of_stripe(
+    client: Client, token: str, stripe: Simulator, stripe_gateway: Gateway
+) -> None:
+    """Whoever opens a payment may make it ask; beside the rows, as it has no port of its own."""
+    stripe_gateway.owner_of(payment_method="pm_card_visa")
+    told = numbers(client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).content)
+    made = answered(endpoint="payment_method", answer="answered")
+    assert told["stripe_answers_total[answer=answered,endpoint=payment_method]"] == made > 0
+    assert told["stripe_seconds_count[endpoint=payment_method]"] >= made
 
 
 @pytest.mark.django_db

@@ -267,7 +267,10 @@ def test_the_command_previews_then_acts_and_says_what_kafka_holds(
     }
     assert CANARY not in everything()
     with pytest.raises(CommandError, match="not erased: there is no payment of this user"):
-        call_command("forget_user", "nobody")
+        call_command("forget_user", "nobody", "--json")
+    assert json.loads(capsys.readouterr().out) == {
+        "acted": False, "refused": ["there is no payment of this user"],
+    }  # fmt: skip
 
 
 def test_a_kafka_that_is_away_keeps_nobody_from_being_forgotten(

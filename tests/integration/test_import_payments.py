@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_an_imported_subscription_is_paid_and_an_event_about_it_is_a_duplicate(t
     assert InboxMessage.objects.latest("id").verdict == "conflict"
     assert Payment.objects.count() == 1
     assert OutboxMessage.objects.exclude(channel="dead_letters").count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_file_is_judged_piece_by_piece_and_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some read a million lines; it is one transaction all the same."""
+    monkeypatch.setattr(import_module("payments.intake.import_paid"), "AT_ONCE", 2)
+    monkeypatch.setattr("payments.management.progress.LINE_EVERY", 0.0)
+    lines = [LINE.replace("sub_1", f"sub_{number}").replace("pi_1", f"pi_{number}") for number in range(5)]
+    said = io.StringIO()
+    call_command("import_payments", write(tmp_path, HEAD, *lines), "--yes", stdout=io.StringIO(), stderr=said)
+    assert said.getvalue().splitlines() == ["Judged: 2 of 5", "Judged: 4 of 5", "Judged: 5 of 5"]
+    assert Payment.objects.count() == 5
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,11 +1,15 @@
 """`manage.py prune`: what is old and needed by nobody goes; whatever a promise needs stays, however old."""
 
 import json
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from payments import retention
 from payments.actions import ACTIONS
@@ -14,6 +18,7 @@ from payments.models import InboxMessage, Job, JobItem, OutboxMessage, Payment, 
 from payments.retention import run as retention_run
 from tests.conftest import Clock
 from tests.integration.events import event
+from tests.integration.kafka_client import wait_until
 from tests.integration.ledger_rows import PAID, payment
 from tests.integration.old_rows import LONG, newest, of_topic, pay, prune, take
 from tests.integration.parked_rows import park
@@ -171,6 +176,32 @@ def test_the_command_counts_and_only_acts_when_told_to(capsys: pytest.CaptureFix
     settings.KEEP_WEBHOOKS = None
     call_command("prune")
     assert capsys.readouterr().out.startswith("Everything is kept for ever")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ctrl_c_ends_between_two_batches_and_the_same_command_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is done stays done, and is told: exit code 130."""
+    monkeypatch.setattr(retention_run, "BATCH", 1)
+    webhook(1)
+    webhook(2)
+
+    def press() -> None:
+        wait_until(lambda: Webhook.objects.count() == 1, what="one is gone")
+        connection.close()
+        # To the main thread, which waits for the next batch.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as somebody:
+        pressed = somebody.submit(press)
+        with pytest.raises(SystemExit) as ended:
+            call_command("prune", "--only", "webhooks", "--yes", "--pause", "60", "--json")
+        pressed.result()
+    told_so = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, told_so["interrupted"], told_so["rows"]) == (130, True, {"webhooks": {"webhooks": 1}})
+    call_command("prune", "--only", "webhooks", "--yes", "--pause", "0")
+    assert not Webhook.objects.exists()
 
 
 def test_what_was_pruned_is_not_said_to_have_never_been_told(clock: Clock, stripe_gateway: Gateway) -> None:

@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connections
 
 from payments import charging, statement, tasks
@@ -184,6 +184,7 @@ def test_the_command_says_by_its_exit_code_what_came_of_it(books: Books) -> None
     payment = books.paid("a")
     out, progress, code = command("--month", "2024-02")
     assert (code, out.splitlines()[-1], "1 lines read" in progress) == (0, "The books agree.", True)
+    assert progress.endswith("Stripe was asked 1 time.\n")
     assert "100.00\N{NO-BREAK SPACE}KZT" in out and "0.20\N{NO-BREAK SPACE}USD" in out
     books.advance(seconds=2)
     books.stray(amount=7_000)
@@ -193,6 +194,7 @@ def test_the_command_says_by_its_exit_code_what_came_of_it(books: Books) -> None
     out, _, code = command("--month", "2024-02", "--json")
     found = json.loads(out)
     assert (code, found["month"], found["differenceCount"]) == (3, "2024-02", 1)
+    assert found["stripe_calls"] == 1
     out, _, code = command("--month", "2024-02", "--csv")
     rows = list(csv.DictReader(io.StringIO(out.removeprefix("\ufeff"))))
     assert (code, [row["difference"] for row in rows]) == (3, ["", "only_there"])
@@ -222,9 +224,9 @@ def test_ctrl_c_ends_the_command_with_130_and_the_same_command_goes_on(books: Bo
     """Nothing that was read is read again."""
     for _ in range(101):
         books.stray()
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(CommandError, match="The same command goes on") as ended:
         call_command("statement", "--month", "2024-02", stdout=StringIO(), stderr=Impatient())
-    assert (ended.value.code, BalanceLine.objects.count(), Statement.objects.get().ended_at) == (130, 100, None)
+    assert (ended.value.returncode, BalanceLine.objects.count(), Statement.objects.get().ended_at) == (130, 100, None)
     assert command("--month", "2024-02")[2] == 3
     assert (BalanceLine.objects.count(), len(asked_for_pages(books))) == (101, 2)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 END = 120
 
 LEDGER = "billing_ledger_"
-STRIPE = 'billing_worker_stripe_answers_total{endpoint="confirm", answer='
+STRIPE = 'billing_stripe_answers_total{endpoint="confirm", answer='
 
 # Everything is well, as far as alerts look: two web processes, one worker, two bridges and two relays.
 WELL = {
@@ -36,10 +36,10 @@ WELL = {
     STRIPE + '"declined"}': "0+10x120",
     STRIPE + '"server_error"}': "0+1x120",
     STRIPE + '"too_many"}': "0+1x120",
-    'billing_worker_stripe_seconds_bucket{endpoint="confirm", le="1.0"}': "0+60x120",
-    'billing_worker_stripe_seconds_bucket{endpoint="confirm", le="10.0"}': "0+70x120",
-    'billing_worker_stripe_seconds_bucket{endpoint="confirm", le="30.0"}': "0+71x120",
-    'billing_worker_stripe_seconds_bucket{endpoint="confirm", le="+Inf"}': "0+71x120",
+    'billing_stripe_seconds_bucket{endpoint="confirm", le="1.0"}': "0+60x120",
+    'billing_stripe_seconds_bucket{endpoint="confirm", le="10.0"}': "0+70x120",
+    'billing_stripe_seconds_bucket{endpoint="confirm", le="30.0"}': "0+71x120",
+    'billing_stripe_seconds_bucket{endpoint="confirm", le="+Inf"}': "0+71x120",
     'billing_worker_tasks_total{task="payments.charge", state="success"}': "0+60x120",
     'billing_worker_tasks_total{task="payments.charge", state="failure"}': "0x60 1x59",
     'billing_bridge_lag_seconds{instance="a", topic="t", partition="0"}': "0x120",
@@ -107,8 +107,8 @@ CASES = (
     Case("BillingStripeFails", {STRIPE + '"no_answer"}': "0x90 0+30x30"},
          quiet={STRIPE + '"declined"}': "0+600x120"}),
     Case("BillingStripeSlow",
-         {'billing_worker_stripe_seconds_bucket{endpoint="confirm", le="30.0"}': "0+90x120",
-          'billing_worker_stripe_seconds_bucket{endpoint="confirm", le="+Inf"}': "0+90x120"}),
+         {'billing_stripe_seconds_bucket{endpoint="confirm", le="30.0"}': "0+90x120",
+          'billing_stripe_seconds_bucket{endpoint="confirm", le="+Inf"}': "0+90x120"}),
     Case("BillingStripeSlowsUsDown", {STRIPE + '"too_many"}': "0x90 0+10x30"}),
     Case("BillingTasksFail", {'billing_worker_tasks_total{task="payments.sweep", state="failure"}': "0x90 0+1x30"},
          quiet={'billing_worker_tasks_total{task="payments.sweep", state="failure"}': "0x90 0+0.2x30"},

@@ -124,6 +124,13 @@ def test_an_alert_leads_to_its_paragraph(name: str) -> None:
         assert part in text, part
 
 
+def test_the_chart_has_these_very_alerts() -> None:
+    """By a link, so that there is one source; tests/deploy renders it."""
+    linked = ROOT / "deploy" / "helm" / "billing-payments" / "alerts.yml"
+    assert linked.is_symlink()
+    assert linked.samefile(RULES)
+
+
 def test_a_paragraph_of_an_alert_that_is_gone_is_gone() -> None:
     """The runbook names none that nobody gets."""
     assert set(re.findall(r"^### (Billing\w+)$", RUNBOOK, re.MULTILINE)) == set(ALERTS)

@@ -29,6 +29,13 @@ WEB_PORT = 8000
 SIMULATED_LATENCY_MS = 300
 SIMULATOR = [sys.executable, "-m", "billing_project.dev.simulator"]
 AT_REST_WITHIN = 90.0
+EPILOG = """examples:
+  manage.py demo
+  manage.py demo --exit
+  STRIPE_SECRET_KEY=sk_test_… manage.py demo --feed
+
+Exit codes: 0 at rest or after Ctrl-C; 1 it can't go on, and why; 2 wrong usage; 130 Ctrl-C before the end of --exit.
+"""
 # How long ago the story of a new database begins.
 PAST = timedelta(days=7)
 
@@ -62,7 +69,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="manage.py demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="manage.py demo", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--exit", action="store_true", help="end when the last event is settled; 0 if all is well")
     parser.add_argument("--feed", action="store_true", help="feed events although a service is configured")
     parser.add_argument("--data", type=Path, default=DATA, help="where the embedded services keep their data")

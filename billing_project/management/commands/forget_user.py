@@ -1,63 +1,60 @@
 """`manage.py forget_user`: erase one user's personal data, keep the ledger, and say what Kafka still holds."""
 
-import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from bridge.kafka import KafkaAway, KafkaRefuses, look_at_kept
 from payments import retention
+from payments.management.terminal import DRY, STOPPED, WHO, AnsweringCommand, add_acting, add_json, wants_to_act
 
-WHO = "staff: command line"
 PATIENCE = (0.5, 2.5)
+OTHERS = "Stripe's customers and payment methods, backups, and who reads the topics have their own."
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """A preview unless `--yes`; all or nothing."""
 
     help = (
         "Erase a user's personal data: e-mail address and whatever else came with the user, cards, records as "
         "they came, bodies that were told, and these words in free texts. Ids, amounts, states and times stay. Refused "
-        "while something of theirs is under way. Says what Kafka still holds, and until when. A preview unless --yes. "
-        'Example: forget_user u_1 --reason "asked by letter" --yes. Exit code 0: done; 1: refused, with the reasons.'
+        "while something of theirs is under way. Says what Kafka still holds, and until when. A preview unless --yes."
     )
+    examples = """
+manage.py forget_user u_1
+manage.py forget_user u_1 --reason "asked by letter" --yes
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Who, and why."""
         parser.add_argument("user", help="user.id as it came in the events")
-        parser.add_argument("--reason", default="", help="why; needed with --yes, and kept")
-        parser.add_argument("--yes", action="store_true", help="act; without it nothing is changed")
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        add_acting(parser, kept="with the erasure")
+        add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """What is erased, and what is elsewhere."""
-        if options["yes"] and not options["reason"].strip():
-            raise CommandError("--yes needs a --reason")
-        now = datetime.now(UTC)
-        if options["yes"]:
+        """What is erased, and what is elsewhere; exit code 1 with the reasons where it is refused."""
+        acts, now = wants_to_act(options), datetime.now(UTC)
+        if acts:
             found = retention.forget(user_id=options["user"], who=WHO, why=options["reason"], now=now)
         else:
             found = retention.preview_forgetting(user_id=options["user"], now=now)
         if isinstance(found, retention.NotForgettable):
-            if options["json"]:
-                self.stdout.write(json.dumps({"acted": False, "refused": list(found.why)}))
+            self.answer(options, document={"acted": False, "refused": list(found.why)}, lines=[])
             raise CommandError("\n".join(f"not erased: {why}" for why in found.why))
-        elsewhere = _look_elsewhere(found, now)
-        if options["json"]:
-            self.stdout.write(
-                json.dumps({"acted": options["yes"], "kafka": elsewhere} | asdict(found)["counts"], default=str)
-            )
-            return
+        try:
+            elsewhere = _look_elsewhere(found, now)
+        except KeyboardInterrupt:
+            done = "erased" if acts else "nothing was changed"
+            raise CommandError(f"{done}; stopped before Kafka was asked what it holds", returncode=STOPPED) from None
         rows = ", ".join(f"{count} {what}" for what, count in found.counts.items())
-        self.stdout.write(f"{'Erased' if options['yes'] else 'Would be erased'}: {rows}. The ledger stays.")
-        for topic, line in elsewhere.items():
-            self.stdout.write(f"Kafka, {topic}: {line}")
-        self.stdout.write("Stripe's customers and payment methods, backups, and who reads the topics have their own.")
-        if not options["yes"]:
-            self.stdout.write("Nothing was changed. Add --yes to act.")
+        lines = [f"{'Erased' if acts else 'Would be erased'}: {rows}. The ledger stays."]
+        lines += [f"Kafka, {topic}: {line}" for topic, line in elsewhere.items()]
+        self.answer(
+            options, document={"acted": acts, "kafka": elsewhere} | found.counts,
+            lines=[*lines, OTHERS] if acts else [*lines, OTHERS, DRY],
+        )  # fmt: skip
 
 
 def _look_elsewhere(found: retention.Forgotten, now: datetime) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from bridge.consumer import Bridge
 from bridge.kafka import KafkaRefuses
@@ -12,12 +12,18 @@ from bridge.management.places import read_place
 from bridge.metrics import SettingUnusable
 from bridge.startup import checked
 from bridge.watch import MemberWatch, watched, watching
+from payments.management.terminal import ExplainedCommand
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     """Runs until SIGTERM or Ctrl-C; the batch in hand is written and committed first."""
 
     help = "Kafka → inbox and payments, then commits offsets, then rings Celery. Runs until SIGTERM."
+    examples = """
+manage.py bridge --from latest
+manage.py bridge --from 2026-01-31T12:00Z
+manage.py bridge
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Where a group that has no offsets yet begins."""

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from bridge import relay
 from bridge.kafka import KafkaRefuses
@@ -12,12 +12,16 @@ from bridge.loop import Stop, keep_running
 from bridge.metrics import SettingUnusable
 from bridge.startup import checked
 from bridge.watch import RelayWatch, watched, watching
+from payments.management.terminal import ExplainedCommand
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     """Runs until SIGTERM or Ctrl-C; start a second one as a hot standby."""
 
     help = "Outbox → Kafka. Runs until SIGTERM; a second one is a hot standby."
+    examples = """
+manage.py relay
+"""
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit code 0 after a stop, 1 where Kafka refuses."""

@@ -1,16 +1,23 @@
 """`manage.py drain`: stop charging, and wait until nothing is in hand, for a stop that interrupts nobody."""
 
-import sys
 import time
-from argparse import ArgumentTypeError
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from payments import charging, metrics
-from payments.management.terminal import DONE, PARTLY, STOPPED, WHO, AnsweringCommand, add_json
+from payments.management.terminal import (
+    DONE,
+    PARTLY,
+    STOPPED,
+    WHO,
+    AnsweringCommand,
+    add_json,
+    read_count,
+    read_reason,
+)
 from payments.models import Pause
 
 # A worker that was killed keeps its payments for the two minutes of its lease.
@@ -18,6 +25,7 @@ WITHIN = 180
 LOOK_EVERY = 1.0
 # A claim that was being written when charging was paused is seen by the next look.
 QUIET_LOOKS = 2
+CUT_OFF = "charging stays paused. manage.py drain goes on waiting, manage.py resume undoes it."
 
 
 class Command(AnsweringCommand):
@@ -35,8 +43,12 @@ manage.py drain --dry-run
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Why, and for how long to wait."""
-        parser.add_argument("--reason", default="a planned stop", help="why; shown to everyone who looks")
-        parser.add_argument("--within", type=_seconds, default=WITHIN, help=f"wait so many seconds at most ({WITHIN})")
+        parser.add_argument(
+            "--reason", type=read_reason, default="a planned stop", help="why; shown to everyone who looks"
+        )
+        parser.add_argument(
+            "--within", type=read_count, default=WITHIN, help=f"wait so many seconds at most ({WITHIN})"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what is in hand; nothing is paused")
         add_json(parser)
 
@@ -52,8 +64,7 @@ manage.py drain --dry-run
                 self.stdout.write("Charging is paused." if news else "Charging was paused already.")
             in_hand = self._wait(options["within"], quiet=options["json"])
         except KeyboardInterrupt:
-            self.stderr.write("Charging stays paused. manage.py drain goes on waiting, manage.py resume undoes it.")
-            sys.exit(STOPPED)
+            raise CommandError(CUT_OFF, returncode=STOPPED) from None
         if in_hand.is_nothing:
             word = "Nothing is in hand: stop the processes. manage.py resume goes on."
         else:
@@ -86,9 +97,3 @@ manage.py drain --dry-run
 
 def _line(in_hand: metrics.InHand) -> str:
     return f"In hand: {in_hand.payments} payments, {in_hand.refunds} refunds; not told yet: {in_hand.untold}."
-
-
-def _seconds(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise ArgumentTypeError("must be a whole number of seconds above 0")
-    return int(text)

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from payments import intake
 from payments.intake import Problem
+from payments.management.progress import Show
 from payments.management.terminal import DRY, WHO, AnsweringCommand, add_acting, add_json
 
 NAMED = 20
@@ -46,9 +47,10 @@ manage.py import_payments paid.csv --reason "cut-over" --yes
             raise CommandError(f"{options['file']} can't be read as CSV in UTF-8 ({type(error).__name__})") from None
         self._refuse(problems)
         try:
-            done = intake.import_paid(
-                paid=paid, who=WHO, why=options["reason"], now=now, dry_run=not options["yes"]
-            )  # fmt: skip
+            with Show(self.stderr, what="Judged", total=len(paid)) as show:
+                done = intake.import_paid(
+                    paid=paid, who=WHO, why=options["reason"], now=now, dry_run=not options["yes"], at=show.at
+                )
         except intake.NotImported as refused:
             self._refuse(refused.problems)
             raise

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from payments import retention
+from payments.management.progress import Show
 from payments.management.terminal import DONE, DRY, STOPPED, AnsweringCommand, add_json
 from payments.retention import KINDS
 
@@ -44,7 +45,7 @@ manage.py prune --only webhooks --yes
         kept = {kind: span for kind, span in retention.kept_for().items() if kind in kinds}
         interrupted = False
         if acts:
-            counts, interrupted = self._prune(kinds, now, pause=options["pause"], quiet=options["json"])
+            counts, interrupted = self._prune(kinds, now, pause=options["pause"])
         else:
             counts = retention.count_prunable(now=now, kinds=kinds)
         lines = []
@@ -62,17 +63,19 @@ manage.py prune --only webhooks --yes
         self.answer(options, document=document, lines=lines, code=STOPPED if interrupted else DONE)
 
     def _prune(
-        self, kinds: tuple[retention.Kind, ...], now: datetime, *, pause: float, quiet: bool
+        self, kinds: tuple[retention.Kind, ...], now: datetime, *, pause: float
     ) -> tuple[dict[str, dict[str, int]], bool]:
         counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
+        interrupted = False
         try:
-            for step in retention.prune(now=now, kinds=kinds, pause=pause):
-                counts[step.kind][step.what] += step.rows
-                if not quiet and self.stderr.isatty():
-                    self.stderr.write(f"\r{step.what}: {counts[step.kind][step.what]}", ending="")
+            total = sum(sum(of.values()) for of in retention.count_prunable(now=now, kinds=kinds).values())
+            with Show(self.stderr, what="Pruned", total=total) as show:
+                for step in retention.prune(now=now, kinds=kinds, pause=pause):
+                    counts[step.kind][step.what] += step.rows
+                    show.at(sum(of.total() for of in counts.values()))
         except KeyboardInterrupt:
-            return {kind: dict(of) for kind, of in counts.items()}, True
-        return {kind: dict(of) for kind, of in counts.items()}, False
+            interrupted = True
+        return {kind: dict(of) for kind, of in counts.items()}, interrupted
 
 
 def _seconds(text: str) -> float:

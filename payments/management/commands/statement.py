@@ -41,8 +41,7 @@ manage.py statement --month 2026-10 --csv | less
         try:
             made = self._make(month)
         except KeyboardInterrupt:
-            self.stderr.write("Stopped. The same command goes on where it was.")
-            raise SystemExit(STOPPED) from None
+            raise CommandError("stopped. The same command goes on where it was.", returncode=STOPPED) from None
         if options["csv"]:
             for part in statement.write_sheet(statement=made):
                 self.stdout.write(part, ending="")
