@@ -28,7 +28,7 @@ AT_ONCE = 20
 
 # Session-level advisory lock: whoever holds it is the one task at work on refunds. The number is arbitrary and fixed.
 # It only keeps a Stripe that hangs from taking one thread of the workers after the other.
-LOCK = 7_243_002
+LOCK = 7_243_003
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,8 +24,8 @@ BATCH = 1_000
 PAUSE = 0.2
 # By the schedule, once a day, whoever comes first of several workers.
 EVERY = timedelta(days=1)
-# Any fixed number: one prunes at a time.
-LOCK = 7_243_002
+# Session-level advisory lock: one prunes at a time. The number is arbitrary and fixed.
+LOCK = 7_243_004
 
 
 class Rows(Protocol):
