@@ -19,8 +19,8 @@ TURN = 128 * 1024
 
 # While a classic group rebalances, the broker answers nothing that comes behind a member's wish to join, on the same
 # connection: neither a commit nor the word that it leaves, perhaps for as long as a killed member's session lasts. What
-# has no answer by then is asked again on a new connection. The client asks up to three times for a commit, and then gives
-# 5 s to the word that it leaves: together that must fit into STOP_WITHIN. By default one answer may take 60 s.
+# has no answer by then is asked again on a new connection. The client asks up to three times for a commit, and then
+# gives 5 s to the word that it leaves: together that must fit into STOP_WITHIN. By default one answer may take 60 s.
 ANSWER_WITHIN_MS = 4_000
 
 

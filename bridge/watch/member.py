@@ -49,8 +49,8 @@ class MemberWatch:
         if source is not self._source:
             self._begin_session(source)
         at, places = time.monotonic(), source.lag.places
-        # Behind the backlog of others a partition waits for its turn: it does not stand still. Nor does one that was not
-        # asked, as the turn began.
+        # Behind the backlog of others a partition waits for its turn: it does not stand still. Nor does one that nobody
+        # asked as the turn began.
         excused = source.has_more or self._was_paused
         moved = self._patience.turn(places, seconds=0.0 if excused else at - self._turned_at)
         self._turned_at, self._was_paused = at, source.is_paused
