@@ -19,9 +19,9 @@ TURN = 128 * 1024
 
 # While a classic group rebalances, the broker answers nothing that comes behind a member's wish to join, on the same
 # connection: neither a commit nor the word that it leaves, perhaps for as long as a killed member's session lasts. What
-# has no answer by then is asked again on a new connection. The client asks up to three times for a commit, and then
-# gives 5 s to the word that it leaves: together that must fit into STOP_WITHIN. By default one answer may take 60 s.
-ANSWER_WITHIN_MS = 4_000
+# has no answer by then is asked again on a new connection; by default after 60 s, longer than STOP_WITHIN. It is longer
+# than a commit is waited for (COMMIT_TIMEOUT): else the member has joined anew, and its word stands behind that, too.
+ANSWER_WITHIN_MS = 6_000
 
 
 def common_settings() -> dict[str, Any]:

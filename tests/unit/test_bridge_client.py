@@ -53,7 +53,7 @@ def test_no_offset_moves_by_itself(settings: Any, protocol: str, name: str, valu
 
 
 @pytest.mark.parametrize(
-    ("given", "used"), [({}, 4_000), ({"socket.timeout.ms": "60000"}, 4_000), ({"socket.timeout.ms": "3000"}, 3_000)]
+    ("given", "used"), [({}, 6_000), ({"socket.timeout.ms": "60000"}, 6_000), ({"socket.timeout.ms": "3000"}, 3_000)]
 )
 def test_a_member_waits_for_an_answer_no_longer_than_it_may_take_to_stop(
     settings: Any, given: dict[str, str], used: int
