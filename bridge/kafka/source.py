@@ -6,6 +6,7 @@ do nothing but note what happened.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -30,6 +31,8 @@ COORDINATOR_TIMEOUT = 10.0
 COMMIT_TIMEOUT = 5.0
 # To leave takes milliseconds, and 46 s in an outage that has a commit under way. A Kafka that hangs may take for ever.
 CLOSE_TIMEOUT = 60.0
+# To join takes milliseconds, and longer where the group waits for somebody.
+JOIN_TIMEOUT = 3.0
 # An outage brings errors by the dozen, and nothing but a record says that it is over.
 TELL_AGAIN_AFTER = 60.0
 
@@ -183,7 +186,17 @@ class Source:
     def close(self) -> None:
         """Leave the group. Ends the process if that takes too long."""
         with ended_within(seconds=CLOSE_TIMEOUT, what="leaving the consumer group"):
+            self._end_joining()
             self._consumer.close()
+
+    def _end_joining(self) -> None:
+        """Who leaves between the two questions by which a member joins a classic group is waited for by it: nobody gets
+        a partition until that session has ended, in 45 s."""
+        is_joining = self._joined and settings.KAFKA_GROUP_PROTOCOL == "classic"
+        until = time.monotonic() + JOIN_TIMEOUT
+        while is_joining and not self.lag.assignments and time.monotonic() < until:
+            with suppress(KafkaException):
+                self._consumer.poll(0.05)
 
     def _receive(self, seconds: float) -> bool:
         """Wait so long for something of Kafka, and keep it until somebody asks. False: nothing came."""

@@ -85,11 +85,6 @@ class Neighbour:
         with closing(self.admin()) as admin:
             return bool(admin.describe_groups([self.group])[self.group]["group_state"] == "PreparingRebalance")
 
-    def is_stable(self) -> bool:
-        """Whether every member has its partitions. One that leaves as it joins is waited for by the others."""
-        with closing(self.admin()) as admin:
-            return bool(admin.describe_groups([self.group])[self.group]["group_state"] == "Stable")
-
     def add_partition(self, number: int) -> None:
         """Give the topic of events one more, with that number, and return when it can be written to."""
         with closing(self.admin()) as admin:

@@ -20,6 +20,7 @@ from bridge.loop import Stop
 from bridge.positions import Positions
 from tests.integration.bridge_member import bridge_process, database_away, events, events_in, joined, take, verdicts
 from tests.integration.kafka_client import Neighbour, lines, make_all_topics, name_topics, running, wait_until
+from tests.integration.watching import receive
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,6 +158,16 @@ def test_a_commit_that_gets_no_answer_lets_the_bridge_go_on(
         [line] = lines(caplog, "offsets not committed, records will come again")
         assert line["error"] == "no answer"
         wait_until(lambda: lonely.committed() == {0: 2}, what="the answer has come after all")
+
+
+def test_who_is_stopped_as_it_joins_is_not_waited_for(neighbour: Neighbour) -> None:
+    """Its group would give nobody a partition for 45 seconds. At which moment of joining, is a matter of milliseconds:
+    one in twelve of these left at the wrong one."""
+    for number in range(40):
+        with joined():
+            time.sleep(number / 3000)
+    with joined() as next_one:
+        wait_until(lambda: receive(next_one), what="the next one has partitions", within=20)
 
 
 def test_a_group_that_waits_for_who_was_killed_keeps_nobody_from_stopping(neighbour: Neighbour, tmp_path: Path) -> None:
