@@ -105,6 +105,11 @@ def add_json(parser: _ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
 
 
+def add_dry_run(parser: _ActionsContainer) -> None:
+    """`--dry-run`, for commands that act at once."""
+    parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be")
+
+
 def add_acting(parser: ArgumentParser, *, kept: str = "in the payment's history", default: str = "") -> None:
     """`--yes`, its opposite, and `--reason`, which acting needs unless it has a default: ask `wants_to_act`."""
     either = parser.add_mutually_exclusive_group()

@@ -19,7 +19,7 @@ from payments import intake
 from payments.models import InboxMessage
 from tests.integration.bridge_member import database_away, events
 from tests.integration.kafka_client import Neighbour, lines, make_all_topics, name_topics, running, wait_until
-from tests.integration.watching import bridge, by_partition, look_often, number
+from tests.integration.watching import bridge, by_partition, look_often, number, watched_member
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,6 +172,25 @@ def test_a_database_that_is_away_is_not_taken_for_a_stall(
         wait_until(lambda: rows() == 3, what="all are read")
     assert {line["why"] for line in lines(caplog, "waiting")} == {"the database does not answer (DATABASE_URL)"}
     assert len(lines(caplog, "partitions assigned")) == 1
+
+
+def test_the_time_of_a_pause_does_not_count(neighbour: Neighbour, settings: Any) -> None:
+    """Also that of the step which went well in the end, and took its time while no partition was asked."""
+    settings.BRIDGE_STALLED_AFTER = AFTER / 10
+    neighbour.send(events("sub_1"), partition=0)
+    with watched_member() as source:
+        looked_at = number(LOOKED)
+
+        def pauses_and_goes_on() -> bool:
+            source.wait_paused(seconds=0.05)
+            time.sleep(AFTER / 5)
+            source.resume()
+            source.take(limit=2, seconds=0.0)
+            return number(LOOKED) != looked_at
+
+        for _ in range(5):
+            wait_until(pauses_and_goes_on, what="the bridge has looked since")
+            looked_at = number(LOOKED)
 
 
 def test_a_kafka_that_is_away_is_not_taken_for_a_stall(

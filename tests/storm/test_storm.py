@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(900)
 SESSION_MS = "6000"
 
 # Between two strikes, on the average: each bridge gets to work in between, on two cores.
-PAUSE = 2.5 if FULL else 0.8
+PAUSE = 2.1 if FULL else 0.8
 
 
 def strike_all(deployment: Deployment, chance: random.Random) -> Counter[str]:

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from billing_project.access import groups, lock_out, two_factor
 from payments import staff_log
-from payments.management.terminal import WHO, AnsweringCommand, add_json
+from payments.management.terminal import WHO, AnsweringCommand, add_dry_run, add_json
 
 # 128 bits; nobody types it more than once.
 GENERATED_BYTES = 16
@@ -50,7 +50,7 @@ manage.py staff unlock aida
         for acting in (resetting, unlocking):
             acting.add_argument("name")
         for acting in (adding, resetting, unlocking):
-            acting.add_argument("--dry-run", action="store_true", help="change nothing; say what would be")
+            add_dry_run(acting)
         for any_action in (adding, listing, resetting, unlocking):
             add_json(any_action)
 

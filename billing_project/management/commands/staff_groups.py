@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from billing_project.access import groups
-from payments.management.terminal import AnsweringCommand, add_json
+from payments.management.terminal import AnsweringCommand, add_dry_run, add_json
 
 
 class Command(AnsweringCommand):
@@ -23,7 +23,7 @@ manage.py staff_groups --dry-run
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Whether to act. Nobody is asked for a reason: the table is it."""
-        parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be")
+        add_dry_run(parser)
         add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

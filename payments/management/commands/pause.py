@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from payments import charging
-from payments.management.terminal import WHO, AnsweringCommand, add_json, read_reason
+from payments.management.terminal import WHO, AnsweringCommand, add_dry_run, add_json, read_reason
 from payments.models import Pause
 
 
@@ -22,7 +22,7 @@ manage.py pause --reason "maintenance at the bank" --dry-run
     def add_arguments(self, parser: CommandParser) -> None:
         """A reason is kept and shown."""
         parser.add_argument("--reason", type=read_reason, required=True, help="why; shown to everyone who looks")
-        parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be")
+        add_dry_run(parser)
         add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

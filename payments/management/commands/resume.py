@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from payments import charging
-from payments.management.terminal import DONE, PARTLY, WHO, AnsweringCommand, add_json
+from payments.management.terminal import DONE, PARTLY, WHO, AnsweringCommand, add_dry_run, add_json
 from payments.models import Pause
 
 
@@ -21,7 +21,7 @@ manage.py resume --dry-run
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Whether to act."""
-        parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be")
+        add_dry_run(parser)
         add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
