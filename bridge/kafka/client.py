@@ -26,11 +26,12 @@ ANSWER_WITHIN_MS = 6_000
 
 def common_settings() -> dict[str, Any]:
     return {
+        # By default 10 s: a Kafka that is back shouldn't be waited for.
+        "reconnect.backoff.max.ms": 5_000,
         **settings.KAFKA_PROPERTIES,
         "bootstrap.servers": settings.KAFKA_BROKER,
         "logger": _QUIET,
         "log.connection.close": False,
-        "reconnect.backoff.max.ms": 5_000,
     }
 
 

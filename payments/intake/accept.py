@@ -27,6 +27,7 @@ from payments.intake.known import (
     lock_subscriptions,
     named,
 )
+from payments.intake.refused import reason_of
 from payments.intake.requests import PaymentRequest, Record, Rejection
 from payments.intake.stored import as_stored, hash_of
 from payments.models import InboxMessage, Payment, Subscription, Transition
@@ -87,9 +88,9 @@ def _accept(records: Sequence[Record], group: str, now: datetime, floor: Mapping
             return accepted
         if isinstance(records[0].wish, Rejection):
             raise
-        log.warning("record refused by the database", record=named(records[0]), error=type(error).__name__)
-        reason = f"refused by the database ({type(error).__name__}): correct the event and send it again"
-        parked = replace(records[0], wish=Rejection(reason=reason))
+        reason = reason_of(error)
+        log.warning("record refused by the database", record=named(records[0]), why=reason)
+        parked = replace(records[0], wish=Rejection(reason=f"{reason}: correct the event and send it again"))
         return _accept([parked], group, now, floor)
     batch.say()
     outbox.wake()

@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 from payments import outbox
 from payments.intake.accept import Batch
 from payments.intake.judge import Judgement
+from payments.intake.refused import reason_of
 from payments.intake.requests import Headers, PaymentRequest, Record, Rejection
 from payments.intake.stored import as_stored
 from payments.models import InboxMessage, Payment
@@ -92,7 +93,7 @@ def replay(
             outcome = _replay(record_id, who, why, now, value)
     except (DataError, IntegrityError) as error:
         with transaction.atomic():
-            outcome = _stay(record_id, f"refused by the database ({type(error).__name__}): correct the event")
+            outcome = _stay(record_id, f"{reason_of(error)}: correct the event")
     kind = type(outcome).__name__
     transaction.on_commit(lambda: log.info("parked record replayed", record=record_id, who=who, outcome=kind))
     return outcome

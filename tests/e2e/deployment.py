@@ -87,7 +87,8 @@ class Deployment:
         return self._children[name].pid
 
     def kill(self, name: str) -> None:
-        """SIGKILL, as the kernel would."""
+        """SIGKILL, as the kernel would, for one that hasn't ended by itself."""
+        assert self._children[name].poll() is None, self.tail(name)
         self._children[name].kill()
         self._children.pop(name).wait()
 

@@ -193,10 +193,11 @@ def test_an_event_id_that_was_used_twice_does_not_hold_up_a_corrected_event(cloc
 def test_what_the_database_refuses_stays_parked(clock: Clock) -> None:
     """P2: as at the front door; and nothing of the replay is left."""
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE payments_payment ADD CHECK (subscription_id <> 'evil')")
+        cursor.execute("ALTER TABLE payments_payment ADD CONSTRAINT not_evil CHECK (subscription_id <> 'evil')")
     row = park(event(price=0), clock)
     outcome = replay(row, clock, corrected=value("evil"))
-    assert outcome == StillParked(reason="refused by the database (IntegrityError): correct the event")
+    reason = "refused by the database (CheckViolation, SQLSTATE 23514, constraint not_evil): correct the event"
+    assert outcome == StillParked(reason=reason)
     changed = InboxMessage.objects.get()
     assert (changed.verdict, changed.reason, changed.replays) == ("invalid", outcome.reason, 1)
     assert Payment.objects.count() == 0

@@ -39,6 +39,7 @@ def strike_all(deployment: Deployment, chance: random.Random) -> Counter[str]:
             assert code in (0, -signal.SIGTERM), deployment.tail(name)
             counts["stopped" if code == 0 else "stopped while starting"] += 1
         deployment.start(name)
+    assert counts["stopped"] > 0, "none had begun to listen"
     return counts
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from billing_project.env_kafka import KAFKA_PASSED_THROUGH
 from bridge.kafka import client
 
 REFUSED_BY_THE_NEW_PROTOCOL = {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"}
@@ -12,7 +13,16 @@ REFUSED_BY_THE_NEW_PROTOCOL = {"session.timeout.ms", "heartbeat.interval.ms", "p
 def test_what_is_read_ahead_is_bounded(settings: Any) -> None:
     """Of all partitions together, and of one answer; by default 64 MiB and 50 MiB."""
     asked = client.consumer_settings()
-    assert asked["queued.max.messages.kbytes"] * 1024 == asked["fetch.max.bytes"] == client.READ_AHEAD
+    assert asked["queued.max.messages.kbytes"] * 1024 == asked["fetch.max.bytes"] <= 8 * 1024 * 1024
+    assert asked["max.partition.fetch.bytes"] <= 1024 * 1024
+    assert asked["queued.min.messages"] <= 10_000
+
+
+@pytest.mark.parametrize("name", sorted(KAFKA_PASSED_THROUGH - {"socket.timeout.ms"}))
+def test_what_an_operator_has_set_is_what_the_client_gets(settings: Any, name: str) -> None:
+    """Whatever is allowed counts; the time for an answer only where it is shorter than ours."""
+    settings.KAFKA_PROPERTIES = {name: "7777"}
+    assert client.consumer_settings()[name] == "7777"
 
 
 def test_one_answer_has_room_for_the_longest_record_that_is_allowed(settings: Any) -> None:
