@@ -5,6 +5,7 @@ The threads pool ignores Celery's task time limits; deadlines are our own, call 
 """
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -133,6 +134,21 @@ class Beat(Scheduler):
     """Keeps nothing on disk, as the rows know what is due; and says once that Redis is away, not at every beat."""
 
     _redis_is_away = False
+    _ends = False
+
+    def end(self, *_: Any) -> None:
+        """A signal asks for the end. Celery's own handler closes the connection under whoever reads from it: what the
+        reader raises then takes the place of `SystemExit`, is taken for trouble with Redis, and beat goes on for ever.
+        """
+        if not self._ends:
+            self._ends = True
+            raise SystemExit
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        """Send what is due. Raises `SystemExit` where the one that `end` raised was lost on its way."""
+        if self._ends:
+            raise SystemExit
+        return super().tick(*args, **kwargs)
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send one task. Raises nothing: the next beat comes anyway."""
@@ -167,7 +183,9 @@ def _fresh_connection(**_: Any) -> None:
 
 
 @beat_init.connect
-def _beat_is_there(**_: Any) -> None:
+def _beat_is_there(sender: Any, **_: Any) -> None:
+    signal.signal(signal.SIGTERM, sender.scheduler.end)
+    signal.signal(signal.SIGINT, sender.scheduler.end)
     progress.begin(path=settings.HEALTH_FILE)
     _heart_of("beat").start()
 

@@ -115,6 +115,29 @@ def test_celerys_processes_beat_and_keep_their_file(neighbour: Neighbour, tmp_pa
     assert not alive.exists()
 
 
+@pytest.mark.parametrize("asked_by", [signal.SIGTERM, signal.SIGINT])
+def test_a_beat_that_waits_for_redis_ends_when_asked(
+    neighbour: Neighbour, tmp_path: Path, asked_by: signal.Signals
+) -> None:
+    """Also where the signal comes in the middle of an answer of Redis, here one that never comes."""
+    alive = tmp_path / "alive"
+    own = Redis(folder=Path(os.environ["TEST_DATA"]) / f"redis-{uuid.uuid4().hex[:8]}", durable=False)
+    own.start()
+    with ExitStack() as stack:
+        stack.callback(own.stop)
+        child = stack.enter_context(
+            process(neighbour, *CELERY, "beat", log=tmp_path / "log", REDIS_URL=own.url, HEALTH_FILE=str(alive))
+        )
+        wait_until(lambda: beat_of("beat") is not None, what="it beats", within=90)
+        assert own.pid is not None
+        os.kill(own.pid, signal.SIGSTOP)
+        stack.callback(os.kill, own.pid, signal.SIGCONT)
+        wait_until(lambda: time.time() > alive.stat().st_mtime + 3, what="it stands still")
+        child.send_signal(asked_by)
+        assert child.wait(20) == 0
+    assert not alive.exists()
+
+
 @pytest.mark.parametrize("name", ["worker", "beat"])
 def test_celerys_processes_say_that_redis_is_away(neighbour: Neighbour, tmp_path: Path, name: str) -> None:
     """So that staff read what is missing, and nobody restarts what only waits; until it is back."""

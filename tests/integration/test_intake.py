@@ -192,15 +192,30 @@ def test_malformed_records_are_parked_with_their_reason_and_stop_nothing(clock: 
 
 
 @db
-def test_a_record_that_the_database_refuses_is_found_and_parked_alone(clock: Clock) -> None:
-    """SQLSTATE class 23: the batch is halved until the record stands alone; the others are accepted."""
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        (
+            "CONSTRAINT not_evil CHECK (subscription_id <> 'evil')",
+            "refused by the database (CheckViolation, SQLSTATE 23514, constraint not_evil)",
+        ),
+        (
+            "CONSTRAINT number CHECK (subscription_id <> 'evil' OR subscription_id::int > 0)",
+            "refused by the database (InvalidTextRepresentation, SQLSTATE 22P02)",
+        ),
+    ],
+    ids=["class 23", "class 22"],
+)
+def test_a_record_that_the_database_refuses_is_found_and_parked_alone(clock: Clock, rule: str, reason: str) -> None:
+    """SQLSTATE classes 22 and 23: the batch is halved until the record stands alone; the others are accepted. The reason
+    is the database's own, without the values that it quotes."""
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE payments_payment ADD CHECK (subscription_id <> 'evil')")
+        cursor.execute(f"ALTER TABLE payments_payment ADD {rule}")
     records = [record(event(name), at=clock()) for name in ("a", "b", "evil", "c", "d")]
     accept(*records, now=clock())
     assert sorted(Payment.objects.values_list("subscription_id", flat=True)) == ["a", "b", "c", "d"]
     parked = InboxMessage.objects.get(verdict="invalid")
-    assert parked.reason == "refused by the database (IntegrityError): correct the event and send it again"
+    assert parked.reason == f"{reason}: correct the event and send it again"
     assert bytes(parked.value or b"") == records[2].value
 
 
