@@ -50,7 +50,9 @@ def test_every_process_has_its_line_and_its_place() -> None:
 
 def test_no_two_tasks_keep_each_other_out_by_one_number() -> None:
     """Whoever holds an advisory lock keeps all others out that ask for the same number, whatever they do."""
-    sources = [path.read_text() for room in ("payments", "bridge", "billing_project") for path in (ROOT / room).rglob("*.py")]
+    sources = [
+        path.read_text() for room in ("payments", "bridge", "billing_project") for path in (ROOT / room).rglob("*.py")
+    ]
     numbers = [found for source in sources for found in re.findall(r"^\w*LOCK = (7_243_\d{3})$", source, re.MULTILINE)]
     assert len(numbers) >= 5
     assert sorted(numbers) == sorted(set(numbers))
