@@ -63,6 +63,9 @@ BY_CODE = {code: meaning for codes, meaning in _TABLE for code in codes.split()}
 HARD_ADVICE = frozenset({"do_not_try_again"})
 HARD_NETWORK_ADVICE = frozenset({"03", "21"})
 
+# Stripe's own code beside the issuer's.
+ANY_DECLINE = "card_declined"
+
 UNKNOWN_DECLINE = Meaning(fault="issuer", kind="soft", text=DECLINED)
 UNKNOWN_REJECTION = Meaning(fault="us", kind="soft", text=OUR_FAULT)
 
@@ -82,5 +85,9 @@ def meaning_of_rejection(*, code: str) -> Meaning:
 
 
 def is_listed(*, code: str, decline_code: str) -> bool:
-    """Whether the table knows any of these codes; one that it doesn't is worth a line in the log."""
-    return decline_code in BY_CODE or code in BY_CODE
+    """Whether the table knows any of these codes; one that it doesn't is worth a line in the log.
+
+    With every decline of an issuer's Stripe says `card_declined`: beside a decline code that says nothing.
+    """
+    said_more = code != ANY_DECLINE or not decline_code
+    return decline_code in BY_CODE or (code in BY_CODE and said_more)

@@ -65,8 +65,6 @@ class Heart:
 
     def start(self) -> None:
         """Write every few seconds from now on, in a thread; once for each process, so after a fork anew."""
-        if self._pid == os.getpid():
-            return
         with self._lock:
             if self._pid == os.getpid():
                 return

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import assert_never
 
 import structlog
 from django.conf import settings
@@ -47,6 +48,8 @@ def receive_webhook(request: HttpRequest) -> HttpResponse:
             look = webhooks.receive(event=verified, now=datetime.now(UTC))
             if look:
                 _ring_aside([look])
+        case _:
+            assert_never(verified)
     return _answer(200, "ok")
 
 

@@ -99,9 +99,7 @@ def judge(*, webhook: Webhook, now: datetime) -> uuid.UUID | None:
         return _keep_for_a_look(webhook, payment, now)
     verdict = _verdict(payment, payment.attempts.order_by("-number").first(), news)
     look = verdict == Webhook.Verdict.LOOK
-    if (payment.lease_until and payment.lease_until > now) or (
-        look and not charging.make_due(payment=payment, now=now)
-    ):
+    if _is_taken(payment, now) or (look and not charging.make_due(payment=payment, now=now)):
         log.info("webhook waits", record=webhook.event_id, kind=webhook.type, payment=str(payment.id))
         return None
     _close(webhook, payment, verdict, now)
@@ -130,9 +128,7 @@ def _keep_for_a_look(webhook: Webhook, payment: Payment, now: datetime) -> uuid.
     """Money back: it stays open, with its payment, until `refunds.follow_up` has asked Stripe about it. A payment that
     we don't know as paid yet has to be looked at first, as a charge."""
     unpaid = payment.status != Payment.Status.SUCCESS
-    if unpaid and (
-        (payment.lease_until and payment.lease_until > now) or not charging.make_due(payment=payment, now=now)
-    ):
+    if unpaid and (_is_taken(payment, now) or not charging.make_due(payment=payment, now=now)):
         return None
     Webhook.objects.filter(id=webhook.id, handled_at__isnull=True).update(payment=payment)
     log.info("webhook kept for a look", record=webhook.event_id, kind=webhook.type, payment=str(payment.id))

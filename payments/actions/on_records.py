@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from typing import assert_never
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -27,7 +28,8 @@ def _why_not_as_it_came(record: InboxMessage, now: datetime) -> str:
 def _replay(wish: Wish) -> Did | Refused:
     corrected = wish.arguments.get("value")
     value = corrected.encode() if isinstance(corrected, str) else None
-    match intake.replay(record_id=_number(wish), who=wish.who, why=wish.why, now=wish.now, value=value):
+    outcome = intake.replay(record_id=_number(wish), who=wish.who, why=wish.why, now=wish.now, value=value)
+    match outcome:
         case intake.Replayed(payment=payment):
             return Did(text=_("is accepted: payment %(id)s") % {"id": payment})
         case intake.Duplicate(reason=reason):
@@ -36,6 +38,8 @@ def _replay(wish: Wish) -> Did | Refused:
             return Refused(text=reason)
         case intake.NotParked(verdict=verdict):
             return Refused(text=_("it isn't parked: it is “%(verdict)s”") % {"verdict": verdict})
+        case _:
+            assert_never(outcome)
 
 
 def _read_value(text: str, _record: Subject) -> str:
@@ -56,11 +60,14 @@ def _as_it_came(record: Subject) -> str:
 
 
 def _dismiss(wish: Wish) -> Did | Refused:
-    match intake.dismiss(record_id=_number(wish), who=wish.who, why=wish.why, now=wish.now):
+    outcome = intake.dismiss(record_id=_number(wish), who=wish.who, why=wish.why, now=wish.now)
+    match outcome:
         case intake.Dismissed():
             return Did(text=_("is dismissed"))
         case intake.NotParked(verdict=verdict):
             return Refused(text=_("it isn't parked: it is “%(verdict)s”") % {"verdict": verdict})
+        case _:
+            assert_never(outcome)
 
 
 def _why_not_settle(broken: Break, _now: datetime) -> str:

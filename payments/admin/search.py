@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, assert_never
 
 from django.contrib import messages
 from django.db.models import Model, QuerySet
@@ -80,6 +80,8 @@ def payments(word: Word) -> list[QuerySet[Any]]:
             return [Dispute.objects.order_by().filter(dispute_id=text).values("payment_id")]
         case Kind.NAME | Kind.LAST4:
             found = [rows.filter(subscription_id=text), rows.filter(user_id=text)]
+        case _:
+            assert_never(word.kind)
     ids: list[QuerySet[Any]] = [one.values("id") for one in found]
     if word.kind is Kind.LAST4:
         ids.append(Attempt.objects.order_by().filter(last4=text).exclude(last4="").values("payment_id"))

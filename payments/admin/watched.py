@@ -1,6 +1,5 @@
-"""Every look at personal data is in the staff log."""
+"""Every look at a record as it came is in the staff log: it has everything of the customer in it."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +7,11 @@ from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 
 from payments import staff_log
-from payments.models import InboxMessage, Payment
+from payments.models import InboxMessage
 
 
 class Watched:
-    """For pages of payments and of what came in; stands before ModelAdmin among the bases.
+    """For pages of what came in; stands before ModelAdmin among the bases. Those of payments note it themselves.
 
     What can't be noted isn't shown: the page fails with the log.
     """
@@ -21,22 +20,16 @@ class Watched:
         """The page, noted if there was one."""
         page: HttpResponse = super().change_view(request, object_id, *args, **kwargs)  # type: ignore[misc]
         if request.method == "GET" and page.status_code == 200:
-            note_opened(request, model=self.model, object_id=unquote(object_id))  # type: ignore[attr-defined]
+            note_opened(request, record_id=unquote(object_id))
         return page
 
 
-def note_opened(request: HttpRequest, *, model: type[Payment] | type[InboxMessage], object_id: str) -> None:
-    """One entry: who opened which page, of which payment."""
-    if issubclass(model, Payment):
-        payment: uuid.UUID | None = uuid.UUID(object_id)
-        details = {}
-    else:
-        payment = model.objects.values_list("payment_id", flat=True).get(pk=object_id)
-        details = {"page": model._meta.model_name, "id": object_id}
+def note_opened(request: HttpRequest, *, record_id: str) -> None:
+    """One entry: who opened which record, of which payment."""
     staff_log.note(
         who=f"staff: {request.user.get_username()}",
         what="opened",
-        payment=payment,
-        details=details,
+        payment=InboxMessage.objects.values_list("payment_id", flat=True).get(pk=record_id),
+        details={"page": InboxMessage._meta.model_name, "id": record_id},
         now=datetime.now(UTC),
     )

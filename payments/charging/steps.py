@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import assert_never
 
 from django.db import transaction
 
@@ -52,6 +53,8 @@ def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         case Step.LOOK:
             answer = yield Call(Endpoint.RETRIEVE, lambda: gateway.retrieve(intent=claim.intent or ""))
             yield from _finish(claim, answer, gateway, clock)
+        case _:
+            assert_never(claim.step)
 
 
 def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:

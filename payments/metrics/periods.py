@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from enum import Enum
+from typing import assert_never
 
 from django.db.models import Count, DateTimeField, F, Func, QuerySet, Sum, Value
 from django.db.models.functions import Trunc
@@ -122,6 +123,8 @@ def _empty_bars(period: Period, now: datetime, zone: tzinfo) -> list[Bar]:
                 Bar(since=start, until=until)
                 for start, until in zip(starts, [*starts[1:], _midnight(today + DAY, zone)], strict=True)
             ]
+        case _:
+            assert_never(period)
     return [Bar(since=start, until=start + step) for start in starts]
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, assert_never
 
 import structlog
 from django.db.models import F, Q
@@ -65,8 +65,8 @@ def _find_hints(*, now: datetime, limit: int) -> dict[uuid.UUID, list[Webhook]]:
     )
     hints: dict[uuid.UUID, list[Webhook]] = defaultdict(list)
     for hint in waiting.order_by("id")[:limit]:
-        if hint.payment_id:
-            hints[hint.payment_id].append(hint)
+        assert hint.payment_id is not None  # noqa: S101 -- the filter says so
+        hints[hint.payment_id].append(hint)
     return hints
 
 
@@ -127,6 +127,8 @@ def _note(payment: Payment, named: _Named, gateway: Gateway, clock: Clock) -> Ge
             answer = yield Call(Endpoint.REFUND_RETRIEVE, lambda: gateway.retrieve_refund(refund=named.id))
         case "dispute":
             answer = yield Call(Endpoint.DISPUTE_RETRIEVE, lambda: gateway.retrieve_dispute(dispute=named.id))
+        case _:
+            assert_never(named.kind)
     match answer:
         case RefundSeen(refund=refund):
             return note_refund(payment=payment, seen=refund, now=clock())

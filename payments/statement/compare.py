@@ -6,7 +6,7 @@ of the month of Stripe's line. What has no line in any month is of the month of 
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from django.db.models import Q, QuerySet
 
@@ -87,6 +87,8 @@ def _is_so(kind: Kind, row: Any) -> bool:
             return row.status in WITHDRAWN
         case Kind.DISPUTE_REVERSAL:
             return bool(row.status == "won")
+        case _:
+            assert_never(kind)
 
 
 def _why(line: BalanceLine, payment: Payment | None, row: Any, here: Sum | None, there: Sum) -> Why:

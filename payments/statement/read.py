@@ -79,5 +79,7 @@ def _charge_of(books: Books, intent: str) -> str:
     """Of a payment that another service has charged, only Stripe knows the charge."""
     if not intent:
         return ""
-    page = books.page(endpoint=Endpoint.CHARGE_LIST, call=lambda: books.gateway.charges_of(intent=intent))
-    return next((one.id for one in page.items if one.status == "succeeded"), "")
+    reply = books.ask(endpoint=Endpoint.CHARGE_LIST, call=lambda: books.gateway.charges_of(intent=intent))
+    # Refused: a PaymentIntent that Stripe doesn't know has no charge. One such row must not keep a month from its end.
+    charges = reply.items if isinstance(reply, Page) else ()
+    return next((one.id for one in charges if one.status == "succeeded"), "")

@@ -32,6 +32,12 @@ def settle_each(stripe: Simulator, gateway: Gateway, clock: Clock) -> dict[str, 
     return {payment.subscription_id: payment for payment in Payment.objects.all()}
 
 
+def settle_one(name: str, gateway: Gateway, clock: Clock) -> Payment:
+    """One of these alone, charged."""
+    [payment_id] = accept(record(event(name, method=CARDS[name]), at=clock()), now=clock()).due
+    return again(read(payment_id), gateway, clock)
+
+
 def fail_many(count: int, gateway: Gateway, clock: Clock) -> list[Payment]:
     """So many payments, each declined for want of money."""
     accepted = accept(

@@ -9,6 +9,7 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS, connection
 
 from payments import doctor
+from payments.doctor import on_database
 from payments.models import Heartbeat, OutboxMessage, Pause, Payment
 from tests.integration.findings import beat, by_name, committed, levels, relaying
 from tests.integration.ledger_rows import PAID, payment
@@ -42,6 +43,26 @@ def test_a_database_says_what_it_is_and_holds() -> None:
         "database": "OK", "database session": "OK", "database clock": "OK", "migrations": "OK",
         "database size": found["database size"],
     }  # fmt: skip
+
+
+def test_a_database_that_is_too_old_is_told_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a migration stumbles over what it hasn't."""
+    monkeypatch.setattr(on_database, "OLDEST_VERSION", 99)
+    [found] = doctor.look_at_database()
+    assert (found.level, found.fix) == ("FAIL", "run PostgreSQL 99 or newer")
+    assert found.says.startswith("is PostgreSQL ")
+
+
+def test_what_a_plain_role_may_not_know_is_not_asked() -> None:
+    """Where its folder is only some may read: that is no error, and what is free is then not known."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE plain_doctor")
+        cursor.execute("SET ROLE plain_doctor")
+        found = on_database._look_at_size()
+        cursor.execute("RESET ROLE")
+    assert found.level == "OK"
+    assert found.says.startswith("holds ")
+    assert found.says.endswith("; what is free there can't be seen from here")
 
 
 @committed

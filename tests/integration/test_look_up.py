@@ -4,18 +4,18 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.test import Client
 
 from billing_project.dev.simulator import Simulator
-from payments import charging, limits, tasks
+from payments import actions, charging, limits, tasks
 from payments.gateway import Gateway
 from payments.look_up import look_up
 from payments.models import Payment
@@ -164,3 +164,17 @@ def test_a_payment_in_a_workers_hands_is_only_waited_for(unknown: Payment) -> No
     assert time.monotonic() - began >= 0.2
     assert limits.connect_redis().llen(limits.KEY_PREFIX + limits.CHARGE_QUEUE) == 0
     assert Payment.objects.filter(id=unknown.id).values().get() == before
+
+
+def test_a_row_that_somebody_is_changing_just_now_is_left_alone(unknown: Payment) -> None:
+    """Nobody waits for its lock: the page comes as it is, and whoever asks by the button is told to try again."""
+    with closing(connection.copy(DEFAULT_DB_ALIAS)) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT FROM payments_payment WHERE id = %s FOR UPDATE", [unknown.id])
+        assert not look_up(payment_id=unknown.id, now=now())
+        wish = actions.Wish(subject=unknown.id, who="staff: aida", why="x", now=now(), arguments={})
+        outcome = actions.ACTIONS["refresh"].act(wish)
+        cursor.execute("ROLLBACK")
+    assert outcome == actions.Refused(text="a worker has it just now: try again")
+    assert Payment.objects.get(id=unknown.id).due_at == unknown.due_at
+    assert limits.connect_redis().llen(limits.KEY_PREFIX + limits.CHARGE_QUEUE) == 0

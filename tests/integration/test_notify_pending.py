@@ -8,7 +8,7 @@ import pytest
 from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.gateway import Gateway
-from payments.models import OutboxMessage, Payment
+from payments.models import Attempt, OutboxMessage, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 from tests.unit.test_event_schemas import OUTGOING
@@ -64,3 +64,19 @@ def test_by_default_nobody_is_told_of_what_is_not_settled(
     accept(record(event(), at=clock()), now=clock())
     live(stripe_gateway, clock)
     assert [one["payment"]["status"] for one in told()] == ["success"]
+
+
+def test_an_unknown_outcome_that_turns_out_to_be_under_way_is_told_once(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock, settings: Any
+) -> None:
+    """First no answer, then the bank takes its time: to the customer both are the same `pending`."""
+    settings.NOTIFY_PENDING = True
+    stripe.control.add_payment_method(id="pm_slow", behaviour="processing")
+    stripe.control.add_fault(kind="reset", endpoint="confirm", effect="after")
+    accept(record(event(method="pm_slow"), at=clock()), now=clock())
+    live(stripe_gateway, clock, rounds=2)
+    attempt = Attempt.objects.get()
+    assert list(attempt.history.order_by("id").values_list("attempt_state", flat=True)) == [
+        "sending", "unknown", "processing",
+    ]  # fmt: skip
+    assert [one["payment"]["status"] for one in told()] == ["pending"]

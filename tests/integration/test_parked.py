@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from billing_project.dev.simulator import Simulator
 from payments import charging
@@ -201,3 +201,15 @@ def test_what_the_database_refuses_stays_parked(clock: Clock) -> None:
     changed = InboxMessage.objects.get()
     assert (changed.verdict, changed.reason, changed.replays) == ("invalid", outcome.reason, 1)
     assert Payment.objects.count() == 0
+
+
+@db
+def test_a_record_that_can_not_even_be_parked_is_not_passed_over(clock: Clock) -> None:
+    """P2: the error is raised, so that the offset isn't committed; nothing of it is written."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_inboxmessage ADD CONSTRAINT closed_today CHECK (false) NOT VALID")
+    for sent in (b"{", event()):
+        with pytest.raises(IntegrityError, match="closed_today"):
+            accept(record(sent, at=clock()), now=clock())
+    assert not Payment.objects.exists()
+    assert not OutboxMessage.objects.exists()

@@ -1,10 +1,11 @@
 """Records of the inbox that are pruned: their offsets stay known, and whatever a promise needs stays."""
 
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 
 from payments import charging, intake
 from payments.gateway import Gateway
@@ -145,3 +146,19 @@ def test_nothing_is_known_by_an_offset_that_was_never_pruned(clock: Clock) -> No
         of_topic(event("d"), at=clock(), offset=8),
     )  # fmt: skip
     assert counts == {"known": 1, "accepted": 2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_record_that_somebody_has_in_hand_is_left_for_the_next_run(clock: Clock, stripe_gateway: Gateway) -> None:
+    """Nobody waits for its lock, and its offset isn't noted as one of those that are gone."""
+    take(clock, of_topic(event("a"), at=clock(), offset=0))
+    pay(clock, stripe_gateway)
+    clock.advance(days=LONG.days)
+    newest(clock)
+    with closing(connection.copy(DEFAULT_DB_ALIAS)) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT FROM payments_inboxmessage WHERE received_at < %s FOR UPDATE", [clock()])
+        assert prune(clock()) == {"told": 1}
+    assert InboxMessage.objects.count() == 2
+    assert intake.look_at_rows(topic=Topic("test", TOPIC, "id1"), partition=0, first=0, end=1).pruned == 0
+    assert prune(clock()) == {"records": 1}

@@ -1,7 +1,8 @@
 """`manage.py replay_failed --job`: stopped, shown, gone on with, from the terminal and from the admin."""
 
 import os
-from datetime import UTC, datetime
+import signal
+from datetime import UTC, datetime, timedelta
 from io import StringIO, TextIOWrapper
 from typing import Any
 
@@ -11,10 +12,11 @@ from django.core.management.base import OutputWrapper
 
 from payments import jobs, limits
 from payments.gateway import Gateway
+from payments.management.commands import replay_failed
 from payments.management.progress import Show
 from payments.models import Job, JobItem, Payment, Transition
 from tests.conftest import Clock
-from tests.integration.desk import AIDA, ask, draft, fail_many
+from tests.integration.desk import AIDA, BULAT, ask, draft, fail_many
 from tests.integration.test_replay_failed import run
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +115,56 @@ def test_elsewhere_a_line_is_written_now_and_then() -> None:
     with Show(OutputWrapper(out), what="Judged", total=9, clock=lambda: next(moments)) as show:
         assert list(show.each("abc")) == ["a", "b", "c"]
     assert out.getvalue() == "Judged: 2 of 9\n"
+
+
+def test_a_job_that_a_worker_has_is_looked_on_until_it_is_over(
+    payments: list[Payment], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is under way already: nobody does an item twice, and who waits takes over when the lease has run out."""
+    monkeypatch.setattr(replay_failed, "SLICE", 0.02)
+    job = ask("retry", payments, clock)
+    assert f"To see it to its end: manage.py replay_failed --job {job.id} --yes\n" in run("--job", str(job.id))[0]
+    Job.objects.filter(id=job.id).update(lease_until=datetime.now(UTC) + timedelta(seconds=0.1))
+    printed, code = run("--job", str(job.id), "--yes")
+    assert (code, f"Job {job.id} is done: 4 of 4 are tried again" in printed) == (0, True)
+    assert Transition.objects.filter(from_status="failed", to_status="pending").count() == 4
+
+
+class Hasty(StringIO):
+    """Somebody who sees what would be done, and presses Ctrl-C."""
+
+    def write(self, text: str, /) -> int:
+        """As a terminal does it."""
+        if "would be tried again" in text:
+            signal.raise_signal(signal.SIGINT)
+        return super().write(text)
+
+
+def test_ctrl_c_stops_the_job_and_says_how_to_go_on(payments: list[Payment]) -> None:
+    """Exit code 130; what waits stays as it is, and nobody else goes on with it."""
+    out = Hasty()
+    with pytest.raises(SystemExit) as ended:
+        call_command("replay_failed", "--yes", "--reason", "bank was down", stdout=out, stderr=StringIO())
+    job = Job.objects.get()
+    assert (ended.value.code, job.state, job.stopped_by) == (130, "stopped", "staff: command line")
+    assert out.getvalue().endswith(f"To go on: manage.py replay_failed --job {job.id} --yes\n")
+    assert set(JobItem.objects.values_list("state", flat=True)) == {"waiting"}
+    assert not Transition.objects.filter(to_status="pending", from_status="failed").exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "says"), [("approval", "waits in the admin for a second person"), ("rejected", "rejected")]
+)
+def test_what_can_not_be_gone_on_with_here_is_shown_without_a_command_for_it(
+    payments: list[Payment], clock: Clock, settings: Any, state: str, says: str
+) -> None:
+    """Whoever copied it would be refused."""
+    settings.APPROVAL_ABOVE_COUNT = 1
+    job = ask("retry", payments, clock)
+    if state == "rejected":
+        jobs.reject(job=job, who=BULAT, now=clock())
+    printed, code = run("--job", str(job.id))
+    assert (code, printed.splitlines()[0]) == (
+        0, f"Job {job.id} is {says}: 0 of 4 are tried again, 0 refused, 4 are left.",
+    )  # fmt: skip
+    assert "manage.py" not in printed

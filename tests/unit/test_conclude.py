@@ -82,6 +82,21 @@ def test_a_card_that_must_not_be_tried_again_needs_another_one(refusal: str) -> 
     assert (told.retry, told.retry_short) == ("other_card", "Retry only with another card.")
 
 
+def test_what_stripe_has_stopped_is_not_blamed_on_the_bank() -> None:
+    """Whoever calls the bank would be told that it knows of nothing."""
+    told = conclude(replace(FAILED, code="highest_risk_level", fault="stripe", kind="hard"))
+    assert told.headline.startswith("Stopped at Stripe: Stripe's protection against fraud gives it the highest risk.")
+    assert told.staff.startswith("Do not tell the customer this reason")
+
+
+def test_a_refusal_of_another_kind_says_why_not_now() -> None:
+    """Neither another card nor another try would help."""
+    told = conclude(replace(FAILED, refusal="customer_must_act"))
+    check(told)
+    assert (told.retry, told.retry_short) == ("no", "Don't retry.")
+    assert told.retry_why == "Not now: the customer must confirm the payment with the bank first."
+
+
 def test_a_secret_reason_comes_with_a_warning() -> None:
     """Staff read it; the customer must not hear it."""
     told = conclude(replace(FAILED, code="stolen_card", fault="issuer", kind="hard", refusal="declined_for_good"))
@@ -130,6 +145,7 @@ def test_what_is_tried_again_by_itself_says_when() -> None:
          "Paid through the system before this one. 100.00 KZT was taken. Don't charge again."),
         ({"was_failed": True}, "Paid after all: it had failed first, and Stripe said later that it has taken the "
          "money. 100.00 KZT was taken. Don't charge again."),
+        ({"number": 3}, "Paid, at try number 3. 100.00 KZT was taken. Don't charge again."),
         ({"was_failed": True, "was_confirmed": True},
          "Paid: the customer has confirmed it with the bank. 100.00 KZT was taken. Don't charge again."),
         ({"refunded": "25.00 KZT"}, "Paid, and refunded in part. 100.00 KZT was taken, and 25.00 KZT of it was given "
@@ -146,6 +162,11 @@ def test_what_is_tried_again_by_itself_says_when() -> None:
         ({"dispute": "lost", "dispute_reason": "duplicate", "dispute_amount": "100.00 KZT"},
          "Paid. Disputed: the customer says that they were charged twice. 100.00 KZT was taken. The bank gave 100.00 "
          "KZT of it back to the customer. Don't charge again."),
+        ({"dispute": "warning_needs_response", "dispute_reason": "duplicate", "dispute_amount": "100.00 KZT"},
+         "Paid. Disputed: the customer says that they were charged twice. An answer is due. 100.00 KZT was taken. "
+         "Don't charge again."),
+        ({"dispute": "warning_under_review", "dispute_reason": "duplicate", "dispute_amount": "100.00 KZT"},
+         "Paid. Disputed: the customer says that they were charged twice. 100.00 KZT was taken. Don't charge again."),
         ({"dispute": "won", "dispute_reason": "duplicate", "dispute_amount": "100.00 KZT"},
          "Paid. It was disputed, and that is over: decided for us: the money is ours. 100.00 KZT was taken. Don't "
          "charge again."),

@@ -175,3 +175,8 @@ def test_a_card_that_may_not_be_tried_again_is_not_to_be_confirmed_either(advice
 def test_one_code_that_is_listed_is_enough(code: str, decline_code: str) -> None:
     """The log speaks only of what the table knows nothing of."""
     assert declines.is_listed(code=code, decline_code=decline_code)
+
+
+def test_a_new_decline_code_is_not_hidden_by_the_code_that_stands_beside_each() -> None:
+    """Or nobody would ever hear of one: an issuer's decline is always `card_declined`, too."""
+    assert not declines.is_listed(code="card_declined", decline_code="a_code_from_next_year")

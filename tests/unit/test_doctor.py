@@ -8,6 +8,7 @@ from billing_project.doctor import worst
 from bridge.doctor import judge_group
 from bridge.kafka.reading import Partition
 from payments.doctor import for_people, judge_space
+from payments.doctor.on_redis import _judge_memory, _judge_persistence
 from payments.finding import Finding, fail, judge_clock, ok, warn
 
 
@@ -56,6 +57,36 @@ def test_a_clock_is_judged_by_how_far_it_is_off(seconds: float, level: str, says
 def test_a_disk_is_judged_by_what_is_free(free: int, level: str) -> None:
     """In bytes, as a full disk is full whatever its size."""
     assert judge_space("disk", "/tmp", free).level == level  # noqa: S108 - a name only
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "level", "says"),
+    [
+        (5_000_000, 0, "OK", "5 MB, without a limit of its own"),
+        (90_000_000, 100_000_000, "OK", "90 of 100 MB"),
+        (90_000_001, 100_000_000, "WARN", "90 of 100 MB"),
+    ],
+)
+def test_a_redis_is_judged_by_what_is_left_of_its_memory(used: int, most: int, level: str, says: str) -> None:
+    """With a tenth of it left the next backlog's doorbells may be refused."""
+    found = _judge_memory(used, most)
+    assert (found.level, found.says) == (level, says)
+
+
+@pytest.mark.parametrize(
+    ("is_on", "went_well", "level", "says"),
+    [
+        (True, True, "OK", "its append-only file is on"),
+        (False, True, "WARN", "its append-only file is off"),
+        (True, False, "FAIL", "its append-only file can't be written"),
+    ],
+)
+def test_a_redis_that_can_not_write_is_worse_than_one_that_does_not(
+    is_on: bool, went_well: bool, level: str, says: str
+) -> None:
+    """Its disk may be full: after a restart the doorbells are gone, and nobody had expected that."""
+    found = _judge_persistence(is_on=is_on, went_well=went_well)
+    assert (found.level, found.says) == (level, says)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,14 @@ def test_a_dispute_that_nobody_has_heard_of_is_looked_at() -> None:
          "Dispute about 1\xa0KZT, as the customer says that they were charged twice: decided for the customer: the "
          "money is theirs"),
         (("success", "success", "", "brand new"), "Brand new"),
+        (("failed", "failed", "declined", "a difference to Stripe's books was settled: paid in cash"),
+         "A difference to Stripe's books was settled: paid in cash"),
+        (("pending", "failed", "declined", "declined: fraudulent"),
+         "Stopped at Stripe: Stripe's protection against fraud suspects that somebody else uses the card"),
+        (("pending", "failed", "action_required", "action_required: authentication_required"),
+         "Declined until the customer confirms the payment with the bank"),
+        (("pending", "failed", "rejected", "wrong price"), "Ended without payment: wrong price"),
+        (("pending", "success", "succeeded", "brand new"), "Brand new"),
     ],
 )  # fmt: skip
 def test_a_step_of_the_history_is_said_in_words(step: tuple[str, str, str, str], said: str) -> None:
