@@ -19,6 +19,7 @@ from payments.charging.integrity import find_mismatch
 from payments.charging.pause import pause
 from payments.charging.retry import SCHEDULE, find_retry, request_attempt
 from payments.models import Attempt, Pause, Payment, Transition
+from payments.models.changes import save_changes, values_of
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +37,10 @@ def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe
         # Locked too: a worker that is about to confirm writes into it without the payment's lock.
         attempt = Attempt.objects.select_for_update().get(id=attempt_id)
         before = (payment.status, attempt.state)
+        settling = _Settling(payment, attempt, now, who, reason)
         payment.lease_until, payment.deliveries = None, 0
         attempt.request_id = answer.request or attempt.request_id
-        _Settling(payment, attempt, now, who, reason).apply(answer)
+        settling.apply(answer)
     after = (payment.status, attempt.state)
     log.info(
         "settled" if before != after else "nothing new",
@@ -54,8 +56,7 @@ def close_unbound(*, payment: Payment, attempt: Attempt, now: datetime, who: str
     """Close a payment that no PaymentIntent is bound to, so that none can be. The caller holds its row lock."""
     settling = _Settling(payment, attempt, now, who, reason)
     settling.closed()
-    settling.attempt.save()
-    payment.save()
+    settling.save()
 
 
 class _Settling:
@@ -63,6 +64,7 @@ class _Settling:
 
     def __init__(self, payment: Payment, attempt: Attempt, now: datetime, who: str, reason: str) -> None:
         self.payment, self.attempt, self.now, self.who, self.reason = payment, attempt, now, who, reason
+        self._read = values_of(payment), values_of(attempt)
 
     def apply(self, answer: Answer) -> None:
         """One arrow for every answer; ends by saving both rows."""
@@ -74,8 +76,13 @@ class _Settling:
             self._unknown("integrity")
         else:
             self._arrow(answer)
-        self.attempt.save()
-        self.payment.save()
+        self.save()
+
+    def save(self) -> None:
+        """Write what has become of both rows."""
+        payment, attempt = self._read
+        save_changes(self.attempt, read=attempt)
+        save_changes(self.payment, read=payment)
 
     def _arrow(self, answer: Answer) -> None:
         match answer:
@@ -149,6 +156,7 @@ class _Settling:
         """A look that was slow may be of an earlier attempt: what ends the payment ends the one under way."""
         under_way = self.payment.attempts.select_for_update().filter(state__in=Attempt.OPEN)
         if self.attempt.state not in Attempt.OPEN and (found := under_way.first()):
+            self._read = self._read[0], values_of(found)
             found.request_id = self.attempt.request_id
             self.attempt = found
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import requests
 from django.db import OperationalError, connection
+from requests.structures import CaseInsensitiveDict
 
 T = TypeVar("T")
 
@@ -156,16 +157,26 @@ class Session(requests.Session):
 
     gate = Gate()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
+    def request(self, method: Any, url: Any, *_: Any, **asked: Any) -> requests.Response:
+        """One call to Stripe, as the SDK asks for it.
 
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """One call to Stripe."""
+        Straight to the adapter, which speaks HTTP: all that a session does before is for proxies, redirects and
+        cookies, of which there are none, and takes longer than the call.
+        """
+        url = url.replace("[", "%5B").replace("]", "%5D")
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method.upper(), url, asked["data"]
+        request.headers = CaseInsensitiveDict(asked["headers"])
+        if request.body:
+            request.headers["Content-Length"] = str(len(request.body))
         name = f"{request.method} {request.path_url}"
-        send = super().send
         lost = requests.ConnectionError("connection lost")
-        return self.gate.run("stripe", name, lambda: send(request, **kwargs), lost=lost)
+        return self.gate.run("stripe", name, lambda: self._send(request, asked["timeout"]), lost=lost)
+
+    def _send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
+        answer = self.get_adapter(request.url or "").send(request, timeout=timeout)
+        _ = answer.content  # read whole, or it would be the next caller's
+        return answer
 
 
 def ways_at(operation: Operation, *, among: tuple[Way, ...]) -> Iterator[Way]:

@@ -10,11 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
 from billing_project.dev.simulator import Simulator
 from payments.charging.pause import PROBE_EVERY
-from payments.models import Pause, Payment
+from tests.proof import rows
 from tests.proof.accidents import Accidents
 from tests.proof.behaviours import Behaviour
 from tests.proof.cast import draw_cast
@@ -209,7 +207,7 @@ class Crowd(World):
             self.mail.catch_up()
         done |= self.crew.go_on()
         self._let_the_bank_decide()
-        if self._pause():
+        if rows.find_pause():
             self.probe()
         done |= self._charge(self.due()) > 0
         if "refunds" in self.on:
@@ -218,17 +216,13 @@ class Crowd(World):
 
     def _moments(self) -> list[datetime]:
         """When something is due. What Stripe never tells is asked about for ever, so not for long here."""
-        now, paused = self.clock(), self._pause()
+        now, paused = self.clock(), rows.find_pause()
         if paused:
             return [max(now, (paused.probed_at or now) + PROBE_EVERY)]
-        given_up = Q(status="pending") & ~Q(attention="")
-        due = Payment.objects.filter(due_at__isnull=False)
-        due = due.exclude(given_up) if now > self._patient_until else due
-        moments = [max(now, one.due_at or now, one.lease_until or now) for one in due.only("due_at", "lease_until")]
-        return moments + self.money_back.moments() if "refunds" in self.on else moments
-
-    def _pause(self) -> Pause | None:
-        return Pause.objects.filter(ended_at__isnull=True).first()
+        waiting = rows.find_waiting(but_given_up=now > self._patient_until)
+        if "refunds" in self.on:
+            waiting += rows.find_waiting_refunds()
+        return [max(now, *(at for at in one if at)) for one in waiting]
 
     def pass_time(self, until: datetime) -> None:
         """Nothing happens until then."""

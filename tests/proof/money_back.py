@@ -2,12 +2,11 @@
 
 import random
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.loop import DATABASE_ERRORS
 from payments import refunds
-from payments.models import Payment, Refund, Webhook
+from tests.proof import rows
 
 if TYPE_CHECKING:
     from tests.proof.crowd import Crowd
@@ -58,6 +57,8 @@ class MoneyBack:
     def carry_out(self) -> bool:
         """The worker's turn. Returns whether there was anything."""
         world, count = self._world, 0
+        if not rows.find_waiting_refunds():
+            return False
         with suppress(*DATABASE_ERRORS):
             try:
                 due = refunds.find_due(now=world.clock(), limit=MOST)
@@ -87,16 +88,8 @@ class MoneyBack:
         self._world.stripe.control.set_refunds(returns="succeeded")
         self.let_banks_decide()
 
-    def moments(self) -> list[datetime]:
-        """When there is something to do: refunds that are due, and webhooks that wait for a look."""
-        now = self._world.clock()
-        due = Refund.objects.filter(state__in=Refund.OPEN).values_list("due_at", "lease_until")
-        looks = Webhook.objects.filter(handled_at__isnull=True, payment__isnull=False)
-        leases = looks.values_list("payment__lease_until", flat=True)
-        return [max(now, at or now, lease or now) for at, lease in due] + [max(now, lease or now) for lease in leases]
-
-    def _draw_payment(self) -> Payment | None:
-        payments = list(Payment.objects.order_by("subscription_id", "number"))
+    def _draw_payment(self) -> rows.Known | None:
+        payments = rows.find_payments()
         paid = [payment for payment in payments if payment.status == "success"]
         chosen = paid if paid and self._dice.random() < 0.8 else payments
         return self._dice.choice(chosen) if chosen else None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from bridge.loop import DATABASE_ERRORS
 from payments import charging
-from payments.models import Pause, Payment
+from payments.models import Pause
+from tests.proof import rows
 
 if TYPE_CHECKING:
     from tests.proof.crowd import Crowd
@@ -23,7 +24,7 @@ class Staff:
 
     def act(self) -> None:
         """Something with any payment, whether or not it makes sense; whoever gets an error leaves it at that."""
-        payments = list(Payment.objects.order_by("subscription_id", "number"))
+        payments = rows.find_payments()
         if not payments:
             return
         payment = self._dice.choice(payments)

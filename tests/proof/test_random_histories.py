@@ -20,7 +20,7 @@ from tests.proof.tally import Tally
 settling = importlib.import_module("payments.charging.settle")
 
 # So many to a test: enough that starting one costs nothing, few enough that the workers of a run stay busy.
-TOGETHER = 10
+TOGETHER = 20
 
 # Seeds of another PROOF_SEED are other histories.
 FIRST = (SEED - 1) * 1_000_000

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 import stripe as sdk
 from django.conf import settings
 from django.db import OperationalError
-from django.db.models import Q
 
 from billing_project.dev.simulator import Simulator
 from bridge import consumer, relay
@@ -23,8 +22,8 @@ from bridge.loop import DATABASE_ERRORS, Stop
 from payments import charging, limits, webhooks
 from payments.charging.pause import PROBE_EVERY
 from payments.gateway import Gateway
-from payments.models import Pause, Payment
 from tests.conftest import Clock
+from tests.proof import rows
 from tests.proof.behaviours import Behaviour, Wanted
 from tests.proof.crash import Died, Gate, Session, Strike
 from tests.proof.edges import Sink, Source, delivered
@@ -174,13 +173,11 @@ class World:
 
     def due(self) -> list[uuid.UUID]:
         """What is due and free, oldest first."""
-        free = Q(lease_until__isnull=True) | Q(lease_until__lte=self.clock())
-        due = Payment.objects.filter(free, due_at__lte=self.clock()).order_by("due_at", "id")
-        return list(due.values_list("id", flat=True))
+        return rows.find_due(now=self.clock())
 
     def _relay(self) -> bool:
         count, some = 1, False
-        while count:
+        while count and rows.is_anything_to_tell():
             try:
                 count = relay.run_once(sink=self.sink)  # type: ignore[arg-type]
             except (KafkaAway, Fenced, OperationalError):
@@ -203,15 +200,12 @@ class World:
         """Let time pass to the next thing that is due. False: nothing is, or not in time."""
         if self.behaviour.processes:
             self._let_the_bank_decide()
-        moments = [
-            max(payment.due_at, payment.lease_until or payment.due_at)
-            for payment in Payment.objects.all()
-            if payment.due_at and not (self.behaviour.unknowable and payment.attention)
-        ]
+        waiting = rows.find_waiting(but_given_up=self.behaviour.unknowable)
+        moments = [max(at for at in one if at) for one in waiting]
         if not moments and not self._waits_for_others():
             return False
         soonest = max(self.clock(), min(moments, default=self.clock() + timedelta(seconds=1)))
-        paused = Pause.objects.filter(ended_at__isnull=True).first()
+        paused = rows.find_pause()
         if paused:
             soonest = max(soonest, (paused.probed_at or paused.began_at) + PROBE_EVERY)
         if until is not None and soonest > until:
@@ -248,7 +242,7 @@ class World:
     def _is_time_for(self, wanted: Wanted) -> bool:
         if wanted.when == "start":
             return True
-        statuses = list(Payment.objects.values_list("status", flat=True))
+        statuses = rows.find_statuses()
         return bool(statuses) and (wanted.when == "accepted" or "pending" not in statuses)
 
     def _waits_for_others(self) -> bool:
