@@ -207,8 +207,8 @@ def test_malformed_records_are_parked_with_their_reason_and_stop_nothing(clock: 
     ids=["class 23", "class 22"],
 )
 def test_a_record_that_the_database_refuses_is_found_and_parked_alone(clock: Clock, rule: str, reason: str) -> None:
-    """SQLSTATE classes 22 and 23: the batch is halved until the record stands alone; the others are accepted. The reason
-    is the database's own, without the values that it quotes."""
+    """SQLSTATE classes 22 and 23: the batch is halved until the record stands alone; the others are accepted. The
+    reason is the database's own, without the values that it quotes."""
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE payments_payment ADD {rule}")
     records = [record(event(name), at=clock()) for name in ("a", "b", "evil", "c", "d")]
