@@ -1,6 +1,7 @@
 """The database or Kafka is away: the bridge waits, parks nothing, and goes on by itself."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -70,6 +71,24 @@ def test_a_database_that_is_away_pauses_and_parks_nothing(
     assert lines(caplog, "waiting")[0]["why"] == "the database does not answer (DATABASE_URL)"
     assert len(lines(caplog, "partitions assigned")) == 1
     assert not any(line["known"] for line in lines(caplog, "batch accepted"))
+
+
+def test_a_database_may_be_away_for_longer_than_kafka_lets_a_member_be_silent(
+    neighbour: Neighbour, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """P2: for hours, if need be. Here six seconds for five minutes: no rebalance, and nobody is lost."""
+    settings.KAFKA_PROPERTIES = {"session.timeout.ms": "6000", "max.poll.interval.ms": "6000"}
+    with running(process="bridge", session=Bridge(start_from="earliest").session):
+        neighbour.send(events("sub_0"), partition=0)
+        wait_until(lambda: verdicts() == {"accepted": 1}, what="the first record has its row")
+        with database_away():
+            neighbour.send(events("sub_1", "sub_2"), partition=0)
+            away_since = time.monotonic()
+            wait_until(lambda: time.monotonic() > away_since + 14, what="Kafka would have given it up twice")
+        wait_until(lambda: neighbour.committed() == {0: 3, 1: 0}, what="all offsets are committed")
+    assert verdicts() == {"accepted": 3}
+    assert len(lines(caplog, "partitions assigned")) == 1
+    assert not lines(caplog, "partitions lost")
 
 
 def test_a_member_that_waits_for_the_database_takes_part_in_its_group(

@@ -1,6 +1,8 @@
 """Members come, go, are lost and come back, with either protocol of groups: no offset goes back, and none too far."""
 
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,15 @@ from kafka.admin import MemberToRemove
 
 from bridge.consumer import Bridge
 from bridge.kafka import Delivered, KafkaRefuses, Source
-from tests.integration.bridge_member import QUICK_TO_NOTICE_MEMBERS, events, joined, take, verdicts
+from tests.integration.bridge_member import (
+    QUICK_TO_NOTICE_MEMBERS,
+    bridge_process,
+    events,
+    events_in,
+    joined,
+    take,
+    verdicts,
+)
 from tests.integration.kafka_client import Neighbour, lines, make_all_topics, name_topics, running, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,6 +127,36 @@ def test_a_member_whom_the_group_has_lost_commits_nothing_of_it(
         assert sorted((one.partition, one.offset) for one in again) == sorted(
             (one.partition, one.offset) for one in in_hand
         )
+
+
+def test_a_bridge_that_stood_still_sets_nobody_back(neighbour: Neighbour, settings: Any, tmp_path: Path) -> None:
+    """Its group gives its partitions to another, who goes on; when it wakes up it knows that they are lost, and is of
+    use again as soon as the other leaves."""
+    session = {"KAFKA_SESSION_TIMEOUT_MS": "6000"} if settings.KAFKA_GROUP_PROTOCOL == "classic" else {}
+    log = tmp_path / "log"
+    with bridge_process(neighbour, log=log, KAFKA_GROUP_PROTOCOL=settings.KAFKA_GROUP_PROTOCOL, **session) as bridge:
+        wait_until(lambda: neighbour.committed() == {0: 5, 1: 5}, what="it has read what is there")
+        bridge.send_signal(signal.SIGSTOP)
+        # It has already asked for these, and will write and want to commit them when it wakes up.
+        for partition in (0, 1):
+            neighbour.send(events("sub_6", "sub_7"), partition=partition)
+        with joined() as other:
+            taken = take(other, records=4)
+            for partition in (0, 1):
+                neighbour.send(events("sub_8", "sub_9"), partition=partition)
+            other.commit(taken + take(other, records=4))
+            assert neighbour.committed() == {0: 9, 1: 9}
+            bridge.send_signal(signal.SIGCONT)
+
+            def is_lost() -> bool:
+                other.wait_paused(seconds=0.05)
+                return "partitions lost" in events_in(log)
+
+            wait_until(is_lost, what="it knows that they are lost")
+            assert neighbour.committed() == {0: 9, 1: 9}
+        for partition in (0, 1):
+            neighbour.send(events("sub_10"), partition=partition)
+        wait_until(lambda: neighbour.committed() == {0: 10, 1: 10}, what="it reads on")
 
 
 def test_a_partition_that_comes_while_a_member_waits_is_paused_too(neighbour: Neighbour) -> None:

@@ -16,6 +16,7 @@ from billing_project.dev.services import Kafka
 from bridge import loop
 from bridge.consumer import Bridge, run_once
 from bridge.kafka import source
+from bridge.kafka.reading import count_members
 from bridge.loop import Stop
 from bridge.positions import Positions
 from tests.integration.bridge_member import bridge_process, database_away, events, events_in, joined, take, verdicts
@@ -69,10 +70,13 @@ def is_in_the_middle_of_a_batch() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def test_a_batch_in_hand_is_written_and_committed_before_the_end(neighbour: Neighbour, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_batch_in_hand_is_written_and_committed_before_the_end(
+    neighbour: Neighbour, tmp_path: Path, protocol: str
+) -> None:
     """SIGTERM comes while the database is at work: exit code 0, rows and offsets, and nobody left in the group."""
     neighbour.send(events("sub_1", "sub_2", "sub_3"))
-    with bridge_process(neighbour, log=tmp_path / "log") as bridge:
+    with bridge_process(neighbour, log=tmp_path / "log", KAFKA_GROUP_PROTOCOL=protocol) as bridge:
         with inbox_locked():
             wait_until(is_in_the_middle_of_a_batch, what="it writes the batch")
             bridge.send_signal(signal.SIGTERM)
@@ -81,7 +85,7 @@ def test_a_batch_in_hand_is_written_and_committed_before_the_end(neighbour: Neig
         assert bridge.wait(20) == 0
     assert verdicts() == {"accepted": 3}
     assert neighbour.committed() == {0: 3}
-    assert neighbour.members() == 0
+    assert count_members() == 0
 
 
 def test_a_batch_that_was_taken_when_the_signal_came_is_written(neighbour: Neighbour) -> None:

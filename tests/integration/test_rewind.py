@@ -64,6 +64,26 @@ def test_after_a_rewind_all_is_read_again_and_nothing_changes(
     assert (ledger(), queued()) == (before, rung)
 
 
+@pytest.mark.parametrize(
+    ("to", "back"),
+    [
+        ((MOMENT + timedelta(minutes=2)).isoformat(), {0: 2, 1: 1}),
+        ("0:3,1:0", {0: 3, 1: 0}),
+    ],
+    ids=["time", "offsets"],
+)
+def test_a_group_goes_back_to_a_time_or_to_offsets(
+    neighbour: Neighbour, caplog: pytest.LogCaptureFixture, to: str, back: dict[int, int]
+) -> None:
+    """P1: what comes again is known. A partition that has nothing new since then stays."""
+    before = ledger()
+    rewind("--to", to, *REASON)
+    assert neighbour.committed() == back
+    read_all(neighbour)
+    assert sum(line["known"] for line in lines(caplog, "batch accepted")) == 5 - sum(back.values())
+    assert ledger() == before
+
+
 def test_after_a_rewind_over_a_pruned_inbox_nobody_is_charged_again(neighbour: Neighbour) -> None:
     """P1: they are new to the inbox, and known by their subscriptions."""
     before = list(Payment.objects.order_by("pk").values())
