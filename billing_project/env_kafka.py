@@ -15,6 +15,8 @@ KAFKA_PASSED_THROUGH = frozenset({
     "reconnect.backoff.ms", "reconnect.backoff.max.ms", "metadata.max.age.ms", "message.max.bytes", "debug",
     "session.timeout.ms",
 })  # fmt: skip
+_MEMORY = "a bridge's memory stays bounded, whatever the backlog"
+_TIMES = "Kafka must not give up a transaction that the relay still waits for"
 # Properties that hold a promise; the reason is what the operator reads.
 KAFKA_OWNED = {
     "enable.auto.commit": "offsets are committed only after the rows",
@@ -25,6 +27,17 @@ KAFKA_OWNED = {
     "transactional.id": "it fences a relay that has lost its lock",
     "compression.type": "NestJS consumers stop for good at snappy, lz4 and zstd",
     "partitioner": "notifications go where a NestJS producer would put them",
+    "partition.assignment.strategy": "a rebalance must not take from a bridge what stays with it",
+    "isolation.level": "records of a transaction that was aborted were never sent",
+    "enable.partition.eof": "the lag is known by it",
+    "fetch.queue.backoff.ms": "a second, the default, halves what a bridge can read",
+    "fetch.max.bytes": _MEMORY,
+    "max.partition.fetch.bytes": _MEMORY,
+    "queued.max.messages.kbytes": _MEMORY,
+    "queued.min.messages": _MEMORY,
+    "transaction.timeout.ms": _TIMES,
+    "delivery.timeout.ms": _TIMES,
+    "linger.ms": "the relay's batches are the outbox's",
     "bootstrap.servers": "the brokers are those of KAFKA_BROKER",
 }
 

@@ -1,4 +1,4 @@
-"""The settings that every client of ours has, and those of the consumer."""
+"""The settings that every client of ours has, those of the consumer, and those of the producer."""
 
 import logging
 from typing import Any
@@ -53,6 +53,22 @@ def consumer_settings() -> dict[str, Any]:
         "max.partition.fetch.bytes": TURN,
         "queued.max.messages.kbytes": READ_AHEAD // 1024,
         "queued.min.messages": READ_AHEAD_RECORDS,
+    }
+
+
+def producer_settings() -> dict[str, Any]:
+    return {
+        **common_settings(),
+        "transactional.id": f"{settings.KAFKA_GROUP_ID}-relay",
+        # When Kafka itself aborts what a dead relay has left: not while a living one still waits for its commit.
+        "transaction.timeout.ms": 60_000,
+        "delivery.timeout.ms": 50_000,
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 0,
+        # kafkajs has only gzip, and puts keys where this partitioner does.
+        "compression.type": "none",
+        "partitioner": "murmur2_random",
     }
 
 

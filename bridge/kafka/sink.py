@@ -8,13 +8,11 @@ from typing import Any, NoReturn
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from django.conf import settings
 
-from bridge.kafka.client import common_settings
+from bridge.kafka.client import producer_settings
 from bridge.kafka.errors import Fenced, KafkaAway, explain, raise_for
 
 OPEN_WITHIN = 10.0
 COMMIT_WITHIN = 30.0
-# When Kafka itself aborts what a dead relay has left: not while a living one still waits for its commit.
-TRANSACTION_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +33,7 @@ class Sink:
     """Produces within transactions under one fixed id, so that whoever opens it last fences all others."""
 
     def __init__(self) -> None:
-        self._producer = _new_producer()
+        self._producer = Producer(producer_settings())
 
     def open(self) -> None:
         """Fence the predecessor and finish or abort what it left. Raises `KafkaAway`, `KafkaRefuses`."""
@@ -99,7 +97,7 @@ class Sink:
     def _begin_anew(self) -> None:
         """A producer counts a record that the broker has refused, the broker doesn't: it would refuse all others."""
         self.close()
-        self._producer = _new_producer()
+        self._producer = Producer(producer_settings())
         self.open()
 
     def _find(self, topic: str) -> None:
@@ -115,21 +113,6 @@ class Sink:
             step()
         except KafkaException as error:
             _raise(error.args[0])
-
-
-def _new_producer() -> Producer:
-    return Producer({
-        **common_settings(),
-        "transactional.id": f"{settings.KAFKA_GROUP_ID}-relay",
-        "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
-        "delivery.timeout.ms": 50_000,
-        "enable.idempotence": True,
-        "acks": "all",
-        "linger.ms": 0,
-        # kafkajs has only gzip, and puts keys where this partitioner does.
-        "compression.type": "none",
-        "partitioner": "murmur2_random",
-    })  # fmt: skip
 
 
 def _raise(error: KafkaError) -> NoReturn:

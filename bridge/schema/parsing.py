@@ -38,7 +38,7 @@ def parse(value: bytes | None) -> dict[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError):
         raise NotUnderstood(diagnosis.why_not_json(value)) from None
     except ValueError:
-        raise NotUnderstood("value: has a number that is too long") from None
+        raise NotUnderstood("value: has a number of thousands of digits: send numbers as documented") from None
     if not isinstance(parsed, dict):
         raise NotUnderstood(diagnosis.why_not_object(parsed))
     return parsed
@@ -63,7 +63,7 @@ def _storable(value: Any, depth: int) -> Any:
     elif isinstance(value, Decimal):
         number = float(value)
         if not math.isfinite(number):
-            raise NotUnderstood("user: has a number that is out of range")
+            raise NotUnderstood("user: has a number that is out of range: send those of a double, or text")
         return number
     return value
 
@@ -79,7 +79,7 @@ def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise NotUnderstood("value: has a number that is out of range") from None
+        raise NotUnderstood("value: has a number that is out of range: send numbers as documented") from None
 
 
 def _no_constant(name: str) -> Any:

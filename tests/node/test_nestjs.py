@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 
 from bridge import schema
+from bridge.kafka import Outgoing, Sink
 from payments import notifications
 from payments.intake import PaymentRequest
 from tests.documents.blocks import ROOT, blocks
@@ -61,16 +61,16 @@ def listening(neighbour: Neighbour, log: Path) -> Iterator[None]:
         node.wait(60)
 
 
-def tell(neighbour: Neighbour, email: str) -> list[tuple[str, bytes]]:
-    """Publish a notification as the relay does, for this address; its headers."""
+def tell(neighbour: Neighbour, email: str) -> None:
+    """Publish a notification as the relay does, for this address."""
     payment = notifications.payment_id(subscription=email, number=1)
     notification = notifications.notification_id(payment=payment, transition="success")
     written = notifications.headers(notification=notification, kind="notification.paying", at=datetime.now(UTC))
     headers = [(name, value.encode()) for name, value in written.items()]
-    with closing(KafkaProducer(bootstrap_servers=neighbour.broker)) as producer:
-        event = EXAMPLE | {"user": {"id": "u_1", "email": email}}
-        producer.send(neighbour.notifications, json.dumps(event).encode(), headers=headers).get(30)
-    return headers
+    value = json.dumps(EXAMPLE | {"user": {"id": "u_1", "email": email}}).encode()
+    with closing(Sink()) as sink:
+        sink.open()
+        sink.publish([Outgoing(topic=neighbour.notifications, key=str(payment).encode(), value=value, headers=headers)])
 
 
 def test_an_event_that_nestjs_emits_is_understood_with_its_id(neighbour: Neighbour) -> None:

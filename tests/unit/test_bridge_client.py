@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from billing_project.env_kafka import KAFKA_PASSED_THROUGH
+from billing_project import env
+from billing_project.env_kafka import KAFKA_OWNED, KAFKA_PASSED_THROUGH
 from bridge.kafka import client
+from bridge.kafka.sink import COMMIT_WITHIN
 
 REFUSED_BY_THE_NEW_PROTOCOL = {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"}
 
@@ -23,6 +25,24 @@ def test_what_an_operator_has_set_is_what_the_client_gets(settings: Any, name: s
     """Whatever is allowed counts; the time for an answer only where it is shorter than ours."""
     settings.KAFKA_PROPERTIES = {name: "7777"}
     assert client.consumer_settings()[name] == "7777"
+
+
+def test_what_we_set_ourselves_is_refused_to_an_operator_or_a_setting_of_its_own(settings: Any) -> None:
+    """Or it would be disregarded without a word."""
+    settings.KAFKA_GROUP_INSTANCE_ID = "bridge-0"
+    ours = client.consumer_settings() | client.producer_settings()
+    # Not of Kafka: how its client speaks to us.
+    asked = set(ours) - {"logger", "log.connection.close"}
+    answered = KAFKA_PASSED_THROUGH | set(KAFKA_OWNED)
+    assert [
+        name for name in sorted(asked - answered) if f"kafka_{name.replace('.', '_')}" not in env.Env.model_fields
+    ] == []
+
+
+def test_the_producer_gives_up_before_kafka_does(settings: Any) -> None:
+    """Or a transaction would be aborted under a relay that still waits for its end."""
+    asked = client.producer_settings()
+    assert COMMIT_WITHIN * 1000 < asked["delivery.timeout.ms"] < asked["transaction.timeout.ms"]
 
 
 def test_one_answer_has_room_for_the_longest_record_that_is_allowed(settings: Any) -> None:

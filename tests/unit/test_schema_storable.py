@@ -10,7 +10,7 @@ from tests.unit.events import event, reason, short, understood
 
 NO_TEXT = "user: contains NUL or half a character (a lone surrogate): send well-formed text"
 NO_NAME = "user: contains half a character (a lone surrogate): send well-formed text"
-OUT_OF_RANGE = "user: has a number that is out of range"
+OUT_OF_RANGE = "user: has a number that is out of range: send those of a double, or text"
 TOO_DEEP = "user: is nested too deeply: send the event as documented"
 
 
