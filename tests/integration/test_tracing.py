@@ -1,6 +1,8 @@
 """One trace from the producer's record to Stripe and the notification, and spans of what is done for many at once."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -9,11 +11,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from billing_project.dev.simulator import Simulator
+from bridge import relay
+from bridge.kafka import Sink
 from payments import charging, tracing
 from payments.gateway import Gateway
 from payments.models import OutboxMessage, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.integration.kafka_client import make_all_topics, name_topics
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +101,19 @@ def test_what_is_done_for_many_names_the_traces_of_all(stripe_gateway: Gateway, 
     assert set(wholes) == {*TRACES, trace_of(message)}, "without a trace of its own a payment is part of its message's"
     for trace in TRACES:
         assert linked(wholes[trace]) == [trace_of(message)]
+
+
+def test_what_is_published_together_names_the_traces_of_all(
+    stripe_gateway: Gateway, clock: Clock, spans: Spans, settings: Any
+) -> None:
+    """A batch of the relay has many parents, too."""
+    make_all_topics(name_topics(settings), partitions=1)
+    payments = take_in(clock, *PARENTS, "")
+    charging.charge(payment_ids=[one.id for one in payments], gateway=stripe_gateway, clock=clock)
+    with closing(Sink()) as sink:
+        sink.open()
+        assert relay.run_once(sink=sink) == 3
+    assert sorted(linked(spans.only("publish"))) == TRACES
 
 
 def test_without_a_trace_nothing_is_made_up(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:

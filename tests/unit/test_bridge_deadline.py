@@ -1,7 +1,10 @@
 """What isn't over in time ends the process."""
 
+import os
 import subprocess
 import sys
+
+from tests.placeholders import PLACEHOLDERS
 
 PROGRAM = """
 import sys, time
@@ -30,3 +33,29 @@ def test_what_is_over_in_time_goes_on() -> None:
     """The deadline ends with the block."""
     ended = run("0.2", "0", "0.4")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+LEAVES = """
+import time, django
+django.setup()
+from bridge.kafka import source
+
+class Hangs:
+    def poll(self, seconds):
+        pass
+    def close(self):
+        time.sleep(30)
+
+source.CLOSE_TIMEOUT = 0.2
+member = source.Source()
+member._consumer = Hangs()
+member.close()
+"""
+
+
+def test_a_kafka_that_hangs_keeps_no_bridge_for_ever() -> None:
+    """Its client's own word that it leaves has no time-out."""
+    env = os.environ | PLACEHOLDERS | {"DJANGO_SETTINGS_MODULE": "billing_project.settings"}
+    ended = subprocess.run([sys.executable, "-c", LEAVES], capture_output=True, text=True, timeout=30, env=env)
+    assert ended.returncode == 1, ended.stderr
+    assert "leaving the consumer group was not over in time" in ended.stdout + ended.stderr
