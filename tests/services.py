@@ -7,6 +7,7 @@ the run: nothing is skipped.
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -49,7 +50,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """kafka-python, the neighbours' client, leaves its socket open where it is closed as it connects. Ours don't."""
+    """Before any test.
+
+    kafka-python, the neighbours' client, leaves its socket open where it is closed as it connects. Ours don't. And a
+    shell has whatever it runs in the background ignore Ctrl-C, and so all the processes of the tests.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if broker := os.environ.get("TEST_KAFKA_BROKER"):
         port = broker.rpartition(":")[2]
         config.addinivalue_line("filterwarnings", rf"ignore:unclosed <socket.*raddr=.*, {port}\):ResourceWarning")
