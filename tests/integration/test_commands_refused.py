@@ -1,17 +1,12 @@
 """Commands that do nothing, or are cut off: the one line that says why, the exit code, and what is as it was."""
 
-import signal
-from datetime import UTC, datetime, timedelta
-from io import StringIO
-from typing import Any
-
 import pytest
 from django.core.management import CommandError, call_command
 
 from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.gateway import Gateway
-from payments.models import Job, Payment, Pruned, Webhook
+from payments.models import Job, Payment, Pruned
 from tests.conftest import Clock
 from tests.integration.commands import run_command
 from tests.integration.desk import ask, fail_many, settle_one
@@ -55,49 +50,6 @@ def test_a_dry_run_of_a_drain_says_what_no_stop_has_to_wait_for(
     assert "1 outcomes are not known yet: Stripe is asked for them after resume.\n" in out
     assert "1 jobs run: a worker that is stopped ends its slice, and they go on later.\n" in out
     assert (code, charging.is_paused(), Job.objects.get().state) == (0, False, "running")
-
-
-def put_webhooks(count: int) -> None:
-    """Handled long ago."""
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    Webhook.objects.bulk_create(
-        Webhook(
-            event_id=f"evt_{number}", type="charge.succeeded", livemode=False, verdict="nothing_new", received_at=at,
-            handled_at=at,
-        )
-        for number in range(count)
-    )  # fmt: skip
-
-
-class Terminal(StringIO):
-    """Somebody who sees the first rows go, and presses Ctrl-C."""
-
-    def isatty(self) -> bool:
-        """Progress is shown on a terminal alone."""
-        return True
-
-    def write(self, text: str, /) -> int:
-        """As a terminal does it."""
-        written = super().write(text)
-        if "webhooks: " in text:
-            signal.raise_signal(signal.SIGINT)
-        return written
-
-
-def test_a_prune_that_is_cut_off_says_so_and_goes_on(settings: Any) -> None:
-    """Exit code 130; what is done stays done, and the day isn't over for the schedule."""
-    settings.KEEP_WEBHOOKS = timedelta(days=30)
-    put_webhooks(2)
-    out, err = StringIO(), Terminal()
-    with pytest.raises(SystemExit) as ended:
-        call_command("prune", "--only", "webhooks", "--yes", "--pause", "0", stdout=out, stderr=err)
-    assert (ended.value.code, out.getvalue()) == (130, "webhooks, kept for 30 d: 2 webhooks.\n")
-    assert err.getvalue().splitlines() == ["", "webhooks: 2Cut off. What is done stays done; the same command goes on."]
-    assert Pruned.objects.get().pruned_at is None
-    assert run_command("prune", "--only", "webhooks", "--yes", "--pause", "0")[::2] == (
-        "webhooks, kept for 30 d: nothing.\n", 0,
-    )  # fmt: skip
-    assert Pruned.objects.get().pruned_at is not None
 
 
 @pytest.mark.parametrize("pause", ["soon", "-1", "61", "nan"])

@@ -182,7 +182,7 @@ def test_the_command_counts_and_only_acts_when_told_to(capsys: pytest.CaptureFix
 def test_ctrl_c_ends_between_two_batches_and_the_same_command_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is done stays done, and is told: exit code 130."""
+    """What is done stays done, and is told: exit code 130. The day isn't over for the schedule."""
     monkeypatch.setattr(retention_run, "BATCH", 1)
     webhook(1)
     webhook(2)
@@ -200,8 +200,10 @@ def test_ctrl_c_ends_between_two_batches_and_the_same_command_goes_on(
         pressed.result()
     told_so = json.loads(capsys.readouterr().out)
     assert (ended.value.code, told_so["interrupted"], told_so["rows"]) == (130, True, {"webhooks": {"webhooks": 1}})
+    assert Pruned.objects.get().pruned_at is None
     call_command("prune", "--only", "webhooks", "--yes", "--pause", "0")
     assert not Webhook.objects.exists()
+    assert Pruned.objects.get().pruned_at is not None
 
 
 def test_what_was_pruned_is_not_said_to_have_never_been_told(clock: Clock, stripe_gateway: Gateway) -> None:
