@@ -133,13 +133,17 @@ class Payment(models.Model):
             # What support pastes into the search field; who types an address doesn't mind its case.
             models.Index(Lower("email"), name="payment_by_email", condition=~Q(email="")),
             models.Index("user_id", name="payment_by_user"),
-            # The filters of the list, newest first; migration 0010 says what each costs.
+            # The filters of the list, newest first; migration 0016 says what each costs.
             models.Index("currency", F("created_at").desc(), name="payment_by_currency"),
             models.Index("amount", name="payment_by_amount"),
             models.Index("fault", F("created_at").desc(), name="payment_by_fault", condition=~Q(fault="")),
             models.Index("kind", F("created_at").desc(), name="payment_by_kind", condition=~Q(kind="")),
             models.Index(F("created_at").desc(), name="payment_disputed", condition=Q(disputed_at__isnull=False)),
             models.Index(F("created_at").desc(), name="payment_refunded", condition=Q(refunded__gt=0)),
+            models.Index(
+                F("created_at").desc(), name="payment_refunded_part",
+                condition=Q(refunded__gt=0, refunded__lt=F("amount")),
+            ),
             # replay_failed --code --since, and the list "failed today".
             models.Index("settled_at", "code", name="payment_failed", condition=Q(status="failed")),
             # Reconciliation: our successes of a window of time. Then the list "needs a look".
