@@ -141,7 +141,13 @@ class Payment(models.Model):
             models.Index(F("created_at").desc(), name="payment_disputed", condition=Q(disputed_at__isnull=False)),
             models.Index(F("created_at").desc(), name="payment_refunded", condition=Q(refunded__gt=0)),
             models.Index(
-                F("created_at").desc(), name="payment_refunded_part",
+                F("created_at").desc(),
+                name="payment_refunded_full",
+                condition=Q(refunded__gt=0, refunded=F("amount")),
+            ),
+            models.Index(
+                F("created_at").desc(),
+                name="payment_refunded_part",
                 condition=Q(refunded__gt=0, refunded__lt=F("amount")),
             ),
             # replay_failed --code --since, and the list "failed today".

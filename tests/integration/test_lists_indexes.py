@@ -115,6 +115,7 @@ def test_each_search_uses_its_index(some: Payment, kind: str, index: str) -> Non
         ({"look": "yes"}, "payment_attention"),
         ({"disputed": "yes"}, "payment_disputed"),
         ({"refunded": "yes"}, "payment_refunded"),
+        ({"refunded": "full"}, "payment_refunded_full"),
         ({"refunded": "part"}, "payment_refunded_part"),
         ({"waiting": "1d"}, "payment_by_status"),
     ],
