@@ -91,6 +91,37 @@ def test_a_database_may_be_away_for_longer_than_kafka_lets_a_member_be_silent(
     assert not lines(caplog, "partitions lost")
 
 
+@contextmanager
+def refusing_twice(sqlstate: str) -> Iterator[None]:
+    """PostgreSQL takes back the first two batches, as it does with one of two transactions that wait for each other."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            CREATE SEQUENCE refused;
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('refused') <= 2 THEN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END IF; RETURN NEW;
+            END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON payments_inboxmessage FOR EACH STATEMENT EXECUTE FUNCTION refuse()
+            """
+        )
+        try:
+            yield
+        finally:
+            cursor.execute("DROP TRIGGER refuse ON payments_inboxmessage; DROP FUNCTION refuse; DROP SEQUENCE refused")
+
+
+@pytest.mark.parametrize("sqlstate", ["40P01", "40001"], ids=["deadlock", "serialization"])
+def test_a_transaction_that_the_database_takes_back_is_tried_again_and_parks_nothing(
+    neighbour: Neighbour, caplog: pytest.LogCaptureFixture, sqlstate: str
+) -> None:
+    """SQLSTATE class 40 says nothing about a record: the batch stays in hand."""
+    with refusing_twice(sqlstate), running(process="bridge", session=Bridge(start_from="earliest").session):
+        neighbour.send(events("sub_1", "sub_2"), partition=0)
+        wait_until(lambda: neighbour.committed() == {0: 2, 1: 0}, what="all offsets are committed")
+    assert verdicts() == {"accepted": 2}
+    assert len(lines(caplog, "waiting")) == 2
+
+
 def test_a_member_that_waits_for_the_database_takes_part_in_its_group(
     neighbour: Neighbour, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
