@@ -7,7 +7,8 @@ from django.db import models
 
 
 def values_of(row: models.Model) -> dict[str, Any]:
-    """Its columns and what they hold; taken when it was read, it says later what has changed."""
+    """Its columns and what they hold; taken when it was read, it says later what has changed. A JSON value has to be
+    replaced for that: what is changed inside of it isn't seen."""
     return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from payments import charging, notifications
 from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, Seen, Unknown
@@ -47,6 +49,20 @@ def test_a_refusal_proves_nothing_while_a_send_is_in_doubt_or_the_intent_has_mov
     assert (tried.state, row.status) == (state, "failed" if state == "rejected" else "pending")
     why = Transition.objects.latest("id").why
     assert why == ("rejected: moved" if state == "rejected" else "outcome unknown: moved")
+
+
+def test_a_settlement_writes_what_has_changed_and_no_other_column() -> None:
+    """What was never touched is never written back; where nothing is new, nothing is."""
+    settle(Unknown(why="reset"), sent_at=NOW)
+    with CaptureQueriesContext(connection) as asked:
+        settle(seen("succeeded"))
+    written = [one["sql"] for one in asked if one["sql"].startswith('UPDATE "payments_payment"')]
+    assert len(written) == 1
+    assert '"status" = ' in written[0]
+    assert not [name for name in ("email", "amount", "intent_id", "subscription_id") if f'"{name}" = ' in written[0]]
+    with CaptureQueriesContext(connection) as asked:
+        settle(seen("succeeded"))
+    assert not [one["sql"] for one in asked if one["sql"].startswith("UPDATE")]
 
 
 @pytest.mark.parametrize("sent", [True, False])
