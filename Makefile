@@ -29,7 +29,7 @@ $(STAMP): requirements/dev.txt requirements/installer.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
@@ -42,7 +42,7 @@ dev: $(STAMP)  ## like run, and processes start anew when code changes
 test: $(STAMP)  ## all tests but those that need a browser, on real services
 	@$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-unit: $(STAMP)  ## the tests that need no services: seconds
+test-unit: $(STAMP)  ## the tests that need no services: a minute
 	@$(PYTEST) --no-services tests/unit $(ARGS)
 
 test-e2e: $(STAMP)  ## the tests that start the processes
