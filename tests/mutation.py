@@ -46,15 +46,18 @@ FOUND = Path("../found.txt")
 # The tests that stand for each file of `payments/charging`: those of tests/integration, and of tests/unit.
 CHARGING = {
     "adoption": "adopt_rows adopt adopt_left",
-    "claim": "claims charging retries",
+    "claim": "claims charging_outcomes charging_in_doubt retries",
     "close": "close settled_facts late_looks pause",
     "due": "due look_up",
     "integrity": "settled_facts answers adopt_rows",
-    "pause": "pause_rows pause charging",
-    "retry": "retry_rows retries replay_failed settled_facts close charging",
-    "run": "runs charging turns pause tracing",
-    "settle": "settled_facts late_answers late_looks answers notify_pending processing settle_races charging retries",
-    "steps": "steps charging tracing",
+    "pause": "pause_rows pause charging_outcomes charging_in_doubt",
+    "retry": "retry_rows retries replay_failed settled_facts close charging_outcomes charging_in_doubt",
+    "run": "runs charging_outcomes charging_in_doubt turns pause tracing",
+    "settle": (
+        "settled_facts late_answers late_looks answers notify_pending processing settle_races "
+        "charging_outcomes charging_in_doubt retries"
+    ),
+    "steps": "steps charging_outcomes charging_in_doubt tracing",
     "turns": "unit/turns turns runs due",
 }
 

@@ -1,4 +1,4 @@
-"""Records as Kafka would deliver them, for tests that begin at intake."""
+"""Records as Kafka would deliver them, for tests that begin at intake, and what became of them."""
 
 import itertools
 import json
@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge import schema
 from payments import intake
+from payments.models import InboxMessage
 
 _offsets = itertools.count()
 
@@ -53,3 +54,8 @@ def record(
 def accept(*records: intake.Record, now: datetime) -> intake.Accepted:
     """One batch through the front door."""
     return intake.accept(records=records, group="test-group", now=now)
+
+
+def verdicts() -> list[str]:
+    """In the order in which they were written."""
+    return list(InboxMessage.objects.order_by("id").values_list("verdict", flat=True))

@@ -14,7 +14,7 @@ from payments.charging.close import close, reissue
 from payments.gateway import Gateway, verify
 from payments.models import Payment, Refund
 from tests.conftest import Clock
-from tests.integration import test_arrows_in_database, test_charging, test_close, test_ledger
+from tests.integration import test_arrows_in_database, test_charging_outcomes, test_close, test_ledger
 from tests.integration.test_close import charge, take_in
 from tests.switches import drop_index, red, rewrite, without_trigger
 from tests.unit import test_webhooks
@@ -35,7 +35,7 @@ def test_without_the_lease_two_workers_at_one_payment_are_seen(
     """It saves work; that money doesn't rest on it is shown in tests/stateful, where leases are lost."""
     rewrite(monkeypatch, claim, old=".filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now), ", new=".filter(")
     with red():
-        test_charging.test_a_claim_holds_until_its_lease_ends(stripe_gateway, clock)
+        test_charging_outcomes.test_a_claim_holds_until_its_lease_ends(stripe_gateway, clock)
 
 
 def test_without_closing_first_a_re_issue_is_seen(
