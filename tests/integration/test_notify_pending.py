@@ -1,6 +1,5 @@
 """NOTIFY_PENDING: who wants to know is told, once per attempt, that an outcome is not known yet."""
 
-import json
 from typing import Any
 
 import pytest
@@ -11,14 +10,10 @@ from payments.gateway import Gateway
 from payments.models import Attempt, OutboxMessage, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.integration.one_payment import told
 from tests.unit.test_event_schemas import OUTGOING
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def told() -> list[dict[str, Any]]:
-    """The notifications so far, in order."""
-    return [json.loads(bytes(row.value or b"")) for row in OutboxMessage.objects.order_by("id")]
 
 
 def live(stripe_gateway: Gateway, clock: Clock, *, rounds: int = 4) -> None:
