@@ -11,9 +11,12 @@ from billing_project.dev.simulator import Simulator
 from payments import charging, reconcile
 from payments.answers import Seen
 from payments.gateway import Gateway
-from payments.models import Break, Payment
+from payments.models import Break, Pause, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+
+# The id of a payment that the database has no row of.
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 class Books:
@@ -101,6 +104,11 @@ def only_break() -> Break:
     """The one open break that there is."""
     [broken] = reconcile.open_breaks()
     return broken
+
+
+def restored(books: Books) -> None:
+    """The database knows that it has forgotten something."""
+    charging.pause(cause=Pause.Cause.RESTORED, reason="restored", who="bridge", now=books.clock())
 
 
 @contextmanager

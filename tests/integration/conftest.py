@@ -9,6 +9,8 @@ import pytest
 from stripe import StripeClient
 
 from billing_project.dev.simulator import Simulator
+from payments.gateway import Gateway
+from tests.integration.books import Books
 from tests.integration.stripe_contract import connect, name_targets
 
 
@@ -24,6 +26,13 @@ def simulator() -> Iterator[Simulator]:
     """A simulator of the test's own, empty, whose ids repeat themselves."""
     with Simulator(seed=1) as running:
         yield running
+
+
+@pytest.fixture
+def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
+    """One clock for Stripe and us; nothing waits for tokens."""
+    settings.STRIPE_RATE_LIMIT = 10_000
+    return Books(stripe=stripe, gateway=stripe_gateway)
 
 
 @pytest.fixture(autouse=True)

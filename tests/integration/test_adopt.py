@@ -1,27 +1,19 @@
 """After a restore: payments are bound again to the PaymentIntents that were made for them, then charging goes on."""
 
-from typing import Any
-
 import pytest
 
-from billing_project.dev.simulator import Simulator
 from payments import charging
-from payments.gateway import Gateway
 from payments.models import Attempt, Pause
-from tests.integration.books import Books, breaks
+from tests.integration.books import Books, breaks, restored
 
 pytestmark = pytest.mark.django_db
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
 
 @pytest.fixture
-def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
+def books(books: Books) -> Books:
     """A database that has forgotten everything that happens at Stripe from now on, and knows it."""
-    settings.STRIPE_RATE_LIMIT = 10_000
-    found = Books(stripe=stripe, gateway=stripe_gateway)
-    charging.pause(cause=Pause.Cause.RESTORED, reason="restored", who="bridge", now=found.clock())
-    return found
+    restored(books)
+    return books
 
 
 def test_a_success_is_bound_and_settled_at_once(books: Books) -> None:

@@ -2,29 +2,22 @@
 
 from datetime import timedelta
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing_project.dev.simulator import Simulator
 from payments import charging, notifications, reconcile
-from payments.gateway import Gateway
 from payments.models import Attempt, Pause, Payment
-from tests.integration.books import Books, breaks
+from tests.integration.books import UNKNOWN, Books, breaks, restored
 
 pytestmark = pytest.mark.django_db
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
 
 @pytest.fixture
-def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
+def books(books: Books) -> Books:
     """A database that has forgotten everything that happens at Stripe from now on, and knows it."""
-    settings.STRIPE_RATE_LIMIT = 10_000
-    found = Books(stripe=stripe, gateway=stripe_gateway)
-    charging.pause(cause=Pause.Cause.RESTORED, reason="restored", who="bridge", now=found.clock())
-    return found
+    restored(books)
+    return books
 
 
 @pytest.mark.parametrize(

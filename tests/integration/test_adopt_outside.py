@@ -1,31 +1,14 @@
 """After a restore: what the window doesn't show, and what was cancelled there long ago."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from billing_project.dev.simulator import Simulator
 from payments import charging, reconcile
-from payments.gateway import Gateway
-from payments.models import Pause, Payment
-from tests.integration.books import Books, breaks, no_guards
+from payments.models import Payment
+from tests.integration.books import UNKNOWN, Books, breaks, no_guards, restored
 
 pytestmark = pytest.mark.django_db
-
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
-    """Nothing waits for tokens here."""
-    settings.STRIPE_RATE_LIMIT = 10_000
-    return Books(stripe=stripe, gateway=stripe_gateway)
-
-
-def restored(books: Books) -> None:
-    """The database knows that it has forgotten something."""
-    charging.pause(cause=Pause.Cause.RESTORED, reason="restored", who="bridge", now=books.clock())
 
 
 def test_what_is_bound_since_before_the_window_stays_bound(books: Books) -> None:

@@ -13,7 +13,6 @@ from django.test import Client
 from billing_project.dev.simulator import Simulator
 from payments import charging, limits, metrics
 from payments.admin.banners import lookout
-from payments.gateway import Gateway
 from payments.limits import gauges
 from payments.metrics import Period
 from payments.models import CountedUntil, Heartbeat, OutboxMessage
@@ -47,13 +46,6 @@ def staff(client: Client) -> Client:
     """A superuser."""
     client.force_login(User.objects.create_superuser("aida", password="a long enough password"))
     return client
-
-
-@pytest.fixture
-def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
-    """One clock for Stripe and us; nothing waits for tokens."""
-    settings.STRIPE_RATE_LIMIT = 10_000
-    return Books(stripe=stripe, gateway=stripe_gateway)
 
 
 @pytest.fixture

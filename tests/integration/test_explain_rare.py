@@ -16,7 +16,7 @@ from payments.models import Break, Dispute, InboxMessage, OutboxMessage, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 from tests.integration.refunding import pay
-from tests.integration.test_explain import charge, tell, texts
+from tests.integration.stories import charge, tell, texts
 
 pytestmark = pytest.mark.django_db
 

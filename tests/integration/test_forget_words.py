@@ -9,10 +9,9 @@ from payments.gateway import Gateway
 from payments.models import Erasure, Payment, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.integration.forgetting import CANARY, forget
 
 pytestmark = pytest.mark.django_db
-
-CANARY = "aida.canary@example.kz"
 
 
 @pytest.fixture
@@ -48,11 +47,6 @@ def test_what_is_too_short_or_no_word_blanks_nothing_and_a_number_does(clock: Cl
     forget(clock)
     assert Transition.objects.latest("id").why == "True: None of the 44 tenge went to house [erased]"
     assert Payment.objects.get().user_as_sent == {"id": "u_canary"}
-
-
-def forget(clock: Clock) -> Any:
-    """As somebody does who was asked by letter."""
-    return retention.forget(user_id="u_canary", who="staff: aida", why="asked by letter", now=clock())
 
 
 @pytest.mark.parametrize(("who", "why"), [("", "asked by letter"), ("staff: aida", " \n")])

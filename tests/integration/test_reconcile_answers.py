@@ -6,22 +6,13 @@ from typing import Any
 
 import pytest
 
-from billing_project.dev.simulator import Simulator
 from payments import charging, limits, reconcile
-from payments.gateway import Gateway
 from payments.limits import Endpoint
 from payments.models import Break, Payment, Reconciliation
 from payments.reconcile import books as books_module
 from tests.integration.books import Books, breaks
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
-    """Nothing waits for tokens here."""
-    settings.STRIPE_RATE_LIMIT = 10_000
-    return Books(stripe=stripe, gateway=stripe_gateway)
 
 
 @pytest.fixture

@@ -5,20 +5,11 @@ from typing import Any
 
 import pytest
 
-from billing_project.dev.simulator import Simulator
 from payments import charging, reconcile
-from payments.gateway import Gateway
 from payments.models import Break, Pause, Payment, Transition
 from tests.integration.books import Books, breaks, no_guards, only_break
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
-    """Nothing waits for tokens here."""
-    settings.STRIPE_RATE_LIMIT = 10_000
-    return Books(stripe=stripe, gateway=stripe_gateway)
 
 
 def test_books_that_agree_have_no_breaks(books: Books) -> None:

@@ -12,21 +12,11 @@ from django.test import Client
 
 from billing_project.dev.simulator import Simulator
 from payments import charging, reconcile, tasks
-from payments.gateway import Gateway
 from payments.models import Pause, Payment, Reconciliation
-from tests.integration.books import Books, breaks, collect, no_guards
+from tests.integration.books import UNKNOWN, Books, breaks, collect, no_guards
 from tests.integration.commands import run_command
 
 pytestmark = pytest.mark.django_db
-
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
-    """Nothing waits for tokens here."""
-    settings.STRIPE_RATE_LIMIT = 10_000
-    return Books(stripe=stripe, gateway=stripe_gateway)
 
 
 def charges_asked(books: Books) -> list[dict[str, Any]]:

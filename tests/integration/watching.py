@@ -1,4 +1,4 @@
-"""What the tests of watching share: numbers as Prometheus would read them, and watches that look often."""
+"""What tests of watching and of measures share: numbers as Prometheus would read them, and watches that look often."""
 
 import socket
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from bridge import metrics
 from bridge.consumer import Bridge
@@ -23,6 +24,16 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 def number(name: str, *, of: CollectorRegistry = metrics.BRIDGE, **labels: str) -> float | None:
     """The value of one series now; None where there is none."""
     return of.get_sample_value(name, labels)
+
+
+def numbers(text: bytes) -> dict[str, float]:
+    """Every series on a page of Prometheus' numbers: its value by its name, without `billing_`, and its labels."""
+    found = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[sample.name.removeprefix("billing_") + (f"[{labels}]" if labels else "")] = sample.value
+    return found
 
 
 def names(registry: CollectorRegistry) -> dict[str, str]:

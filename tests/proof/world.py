@@ -24,10 +24,10 @@ from payments.charging.pause import PROBE_EVERY
 from payments.gateway import Gateway
 from tests.conftest import Clock
 from tests.proof import rows
-from tests.proof.behaviours import Behaviour, Wanted
+from tests.proof.behaviours import Behaviour
 from tests.proof.crash import Died, Gate, Session, Strike
-from tests.proof.edges import Sink, Source, delivered
-from tests.proof.others import deliver_webhooks, do_deed
+from tests.proof.edges import Sink, Source
+from tests.proof.others import Others, deliver_webhooks
 
 # The history under way, for what the product reaches by name: its clock and its doorbell.
 LIVING: "list[World]" = []
@@ -60,7 +60,7 @@ class World:
         self.clock = Clock()
         self.stripe_at = self.clock()
         self.topic: list[Delivered] = []
-        self.to_come, self.deeds = list(behaviour.events), list(behaviour.deeds)
+        self.others = Others(self)
         self.heard: set[str] = set()
         self.committed = 0
         self.published: list[Outgoing] = []
@@ -132,14 +132,14 @@ class World:
         """Every process gets its turn. Returns whether anything was done."""
         if self.source.generation != self.generation or self.sink.epoch != self.epoch:
             self._begin()
-        done = self._produce()
+        done = self.others.produce()
         done |= self._take_in() > 0
         done |= self._catch_up()
         rung, self.rung = self.rung, []
         done |= self._charge(rung) > 0
         self.probe()
         done |= self._charge(self.due()) > 0
-        done |= self._do_a_deed()
+        done |= self.others.do_a_deed()
         return self._relay() or done
 
     def _take_in(self) -> int:
@@ -202,7 +202,7 @@ class World:
             self._let_the_bank_decide()
         waiting = rows.find_waiting(but_given_up=self.behaviour.unknowable)
         moments = [max(at for at in one if at) for one in waiting]
-        if not moments and not self._waits_for_others():
+        if not moments and not self.others.are_waited_for():
             return False
         soonest = max(self.clock(), min(moments, default=self.clock() + timedelta(seconds=1)))
         paused = rows.find_pause()
@@ -227,39 +227,6 @@ class World:
         for intent in waiting:
             self.stripe.control.resolve(payment_intent=intent)
             self._trouble()
-
-    def _produce(self) -> bool:
-        """The producer, whom no fault of ours concerns, sends what it is time for."""
-        sent = False
-        while self.to_come and self._is_time_for(self.to_come[0]):
-            wanted = self.to_come.pop(0)
-            self.clock.advance(seconds=1)
-            self.topic.append(delivered(wanted, offset=len(self.topic), at=self.clock()))
-            self.trouble_at = max(self.trouble_at, self.clock())
-            sent = True
-        return sent
-
-    def _is_time_for(self, wanted: Wanted) -> bool:
-        if wanted.when == "start":
-            return True
-        statuses = rows.find_statuses()
-        return bool(statuses) and (wanted.when == "accepted" or "pending" not in statuses)
-
-    def _waits_for_others(self) -> bool:
-        """Whether a producer or staff would act now, if only some time passed."""
-        wanted = self.to_come[0] if self.to_come else Wanted(changes={}, when="settled")
-        return bool(self.to_come or self.deeds) and self._is_time_for(wanted)
-
-    def _do_a_deed(self) -> bool:
-        """Staff do what they have to, once all is settled; who was interrupted looks, and tries again."""
-        if not self.deeds or not self._waits_for_others():
-            return False
-        with suppress(*DATABASE_ERRORS):
-            deed = self.deeds[0]
-            # Others may have done it while we stood still.
-            if do_deed(deed, gateway=self.gateway, now=self.clock()) and deed in self.deeds:
-                self.deeds.remove(deed)
-        return True
 
     def _hint(self) -> None:
         self.gate.open = False
