@@ -5,10 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from billing_project.dev.simulator import Simulator
 from payments import gateway
 from payments.gateway import Gateway
+
+
+@pytest.fixture(autouse=True)
+def _language_of_nobody() -> Iterator[None]:
+    """A page leaves the language of its reader behind in the thread, where the next request would change it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
