@@ -52,12 +52,19 @@ class Waiting:
     headers: dict[str, str | int]
 
 
-def tell(*, payment: Payment, attempt: int, transition: str, now: datetime) -> None:
-    """Write the notification of an outcome. Call under the payment's row lock, in the settling transaction."""
-    _write(
+def tell(
+    *, payment: Payment, attempt: int, transition: str, now: datetime, among: list[OutboxMessage] | None = None
+) -> None:
+    """Write the notification of an outcome, or put it among others that the caller writes. Call under the payment's
+    row lock, in the settling transaction."""
+    message = _message(
         payment=payment, transition=transition, metadata=_as_it_stands(payment, attempt=attempt), now=now,
         channel=OutboxMessage.Channel.NOTIFICATIONS, kind=CE_TYPE,
     )  # fmt: skip
+    if among is None:
+        message.save()
+    else:
+        among.append(message)
 
 
 def last_told(payment: Payment) -> OutboxMessage | None:
@@ -118,9 +125,15 @@ def in_price_unit(payment: Payment, amount: int) -> int | float:
     return money.as_json_number(money.to_price(amount, currency=payment.currency, unit=unit))
 
 
-def _write(
+def _write(**what: Any) -> str:
+    message = _message(**what)
+    message.save()
+    return message.message_id
+
+
+def _message(
     *, payment: Payment, transition: str, metadata: dict[str, Any], channel: str, kind: str, now: datetime
-) -> str:
+) -> OutboxMessage:
     message_id = notifications.notification_id(payment=payment.id, transition=transition)
     told = notifications.Told(
         payment=payment.id,
@@ -133,7 +146,7 @@ def _write(
         created_at=payment.created_at,
         metadata=metadata,
     )
-    OutboxMessage.objects.create(
+    return OutboxMessage(
         message_id=message_id,
         channel=channel,
         key=str(payment.id).encode(),
@@ -142,7 +155,6 @@ def _write(
         payment=payment,
         created_at=now,
     )
-    return message_id
 
 
 def park(*, records: Sequence[InboxMessage], group: str, now: datetime) -> None:

@@ -1,8 +1,9 @@
 """Run the steps of many payments side by side: HTTP in threads, the database in the caller's thread alone.
 
-One payment's trouble must never touch its neighbours: each is settled as soon as its own answer is there, a
-call that never ends is given up by its own deadline, and an unexpected error is raised only after the others
-have come to rest. Nobody waits for the slowest either: whose turn comes later begins beside those under way.
+One payment's trouble must never touch its neighbours: each is settled as soon as its own answer is there, together
+with those whose answers came at the same moment; a call that never ends is given up by its own deadline, and an
+unexpected error is raised only after the others have come to rest. Nobody waits for the slowest either: whose turn
+comes later begins beside those under way.
 """
 
 import functools
@@ -22,6 +23,7 @@ from payments.charging.claim import Claim, claim
 from payments.charging.pause import heed, is_paused
 from payments.charging.steps import Call, Clock, Steps, steps
 from payments.charging.turns import Pace, Turns, connections, plan
+from payments.charging.writes import Write, Wrote, carry_out
 from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Gateway
 from payments.limits import Endpoint, Wish
 
@@ -32,6 +34,10 @@ CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
 
 # A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
 LONGEST_WAIT_UNPLANNED = 10.0
+
+
+# What a payment's steps are sent: nothing at first, then what a call or a write has brought.
+Brought = Reply | Wrote | Exception
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +104,7 @@ class _Run:
     def begin(self, claims: Sequence[Claim], *, wishes: Mapping[uuid.UUID, Wish] | None) -> None:
         """Ask the first question of each."""
         self.claimed += len(claims)
+        begun = []
         for one in claims:
             log.info(
                 "taken up", payment=str(one.payment), attempt=one.number, step=one.step.value,
@@ -106,7 +113,8 @@ class _Run:
             its_steps = steps(claim=one, gateway=self.gateway, clock=self.clock)
             tokens = None if wishes is None else set(wishes[one.payment].calls)
             span = tracing.begin("charge payment", traceparent=one.traceparent, payment=str(one.payment))
-            self._advance(_Begun(claim=one, steps=its_steps, tokens=tokens, span=span), None)
+            begun.append(_Begun(claim=one, steps=its_steps, tokens=tokens, span=span))
+        self._advance([(one, None) for one in begun])
 
     def _let(self, turns: Turns) -> None:
         """Claim those whose turn it is. What can't be claimed gives its tokens back."""
@@ -131,6 +139,7 @@ class _Run:
         """Wait for the next answers or deadlines, or for so many seconds, and take each payment a step further."""
         if not self.asked:
             time.sleep(at_most or 0.0)
+        heard: list[tuple[_Begun, Reply]] = []
         for future in self._ended(at_most) if self.asked else ():
             ended = self.asked.pop(future)
             # A call that hasn't begun is taken back; one that is under way may still be carried out.
@@ -138,7 +147,8 @@ class _Run:
             future.cancel()
             answer = Unknown(why="deadline") if gave_up else future.result()
             heed(endpoint=ended.endpoint, reply=answer, now=self.clock())
-            self._advance(ended.begun, answer)
+            heard.append((ended.begun, answer))
+        self._advance(heard)
 
     def _ended(self, at_most: float | None) -> Iterator["Future[Reply]"]:
         nearest = min(one.deadline for one in self.asked.values())
@@ -149,27 +159,46 @@ class _Run:
         now = self.clock()
         yield from [future for future, one in self.asked.items() if one.deadline <= now and future not in done]
 
-    def _advance(self, begun: _Begun, answer: Reply | None) -> None:
+    def _advance(self, brought: Sequence[tuple[_Begun, Brought]]) -> None:
+        """Take each a step further, up to its next call; what several write on the way is written together."""
+        while brought:
+            writes: list[tuple[_Begun, Write]] = []
+            for begun, what in brought:
+                wish = self._next(begun, what)
+                if isinstance(wish, Call):
+                    self._ask(begun, wish)
+                elif wish is not None:
+                    writes.append((begun, wish))
+            wrote = carry_out([write for _, write in writes], now=self.clock())
+            brought = [(begun, what) for (begun, _), what in zip(writes, wrote, strict=True)]
+
+    def _next(self, begun: _Begun, brought: Brought) -> Call | Write | None:
+        """What it wants next; None: it has come to rest."""
         try:
-            call = next(begun.steps) if answer is None else begun.steps.send(answer)
+            if isinstance(brought, Exception):
+                return begun.steps.throw(brought)
+            return begun.steps.send(brought)
         except StopIteration:
-            return self._leave(begun)
+            self._leave(begun)
         except Exception as trouble:
             log.error(
                 "payment interrupted", payment=str(begun.claim.payment), attempt=begun.claim.number,
                 error=type(trouble).__name__, exc_info=trouble,
             )  # fmt: skip
             self.troubles.append(trouble)
-            return self._leave(begun)
+            self._leave(begun)
+        return None
+
+    def _ask(self, begun: _Begun, call: Call) -> None:
         deadline = self.clock() + CALL_DEADLINE
         if deadline > begun.claim.lease_until:
             # Somebody else may take it over while we wait; whoever does goes on from the row.
             log.warning("lease too short for another call", payment=str(begun.claim.payment))
             begun.steps.close()
-            return self._leave(begun)
+            self._leave(begun)
+            return
         asked = _Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
         self.asked[_threads().submit(_traced(_with_token(call, begun.tokens), begun.span))] = asked
-        return None
 
     def _leave(self, begun: _Begun) -> None:
         begun.span.end()

@@ -5,12 +5,15 @@ every answer and every PaymentIntent status has its arrow below, and what proves
 history and notification are one transaction, under the payment's row lock.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Model
 
 from payments import declines, outbox, retry_policy, tracing
 from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, Seen, Unknown
@@ -18,7 +21,7 @@ from payments.charging.arrows import ARROWS
 from payments.charging.integrity import find_mismatch
 from payments.charging.pause import pause
 from payments.charging.retry import SCHEDULE, find_retry, request_attempt
-from payments.models import Attempt, Pause, Payment, Transition
+from payments.models import Attempt, OutboxMessage, Pause, Payment, Transition
 from payments.models.changes import save_changes, values_of
 
 log = structlog.get_logger(__name__)
@@ -27,47 +30,105 @@ log = structlog.get_logger(__name__)
 PAUSE_MISCONFIGURED = timedelta(seconds=30)
 
 
-def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe", reason: str = "") -> None:
-    """Record what `answer`, to a call made for this attempt, proves. Late and repeated answers do no harm.
+@dataclass(frozen=True)
+class Settlement:
+    """An answer to a call that was made for this attempt. `who` and `reason` are for the history, where a person had
+    Stripe asked."""
 
-    `who` and `reason` are for the history, where a person had Stripe asked.
-    """
+    attempt: int
+    answer: Answer
+    who: str = "stripe"
+    reason: str = ""
+
+
+def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe", reason: str = "") -> None:
+    """Record what `answer`, to a call made for this attempt, proves. Late and repeated answers do no harm."""
+    settle_all([Settlement(attempt_id, answer, who, reason)], now=now)
+
+
+def settle_all(settlements: Sequence[Settlement], *, now: datetime) -> None:
+    """Record answers about different payments: all of them, or none where this raises."""
+    done: list[_Settling] = []
     with transaction.atomic():
-        payment = Payment.objects.select_for_update(of=("self",)).get(attempts=attempt_id)
-        # Locked too: a worker that is about to confirm writes into it without the payment's lock.
-        attempt = Attempt.objects.select_for_update().get(id=attempt_id)
-        before = (payment.status, attempt.state)
-        settling = _Settling(payment, attempt, now, who, reason)
-        payment.lease_until, payment.deliveries = None, 0
-        attempt.request_id = answer.request or attempt.request_id
-        settling.apply(answer)
-    after = (payment.status, attempt.state)
-    log.info(
-        "settled" if before != after else "nothing new",
-        payment=str(payment.id), attempt=attempt.number, status=payment.status, state=attempt.state,
-        outcome=type(answer).__name__, code=payment.code, request=attempt.request_id,
-        trace=tracing.id_of(payment.traceparent),
-    )  # fmt: skip
-    if before != after:
+        notes = Notes()
+        payments, attempts = _locked([one.attempt for one in settlements])
+        for one in settlements:
+            done.append(_Settling(payments[one.attempt], attempts[one.attempt], now, one.who, one.reason, notes))
+            done[-1].take(one.answer)
+        notes.write()
+    for settling in done:
+        settling.log()
+    if any(settling.is_news for settling in done):
         outbox.wake()
+
+
+def _locked(ids: Sequence[int]) -> tuple[dict[int, Payment], dict[int, Attempt]]:
+    """The payments, in the order in which all lock them, and the attempts, each by the attempt's id."""
+    payments = Payment.objects.filter(attempts__in=ids).annotate(of_attempt=F("attempts__id")).order_by("id")
+    found: dict[int, Payment] = {one.of_attempt: one for one in payments.select_for_update(of=("self",))}
+    if len({one.id for one in found.values()}) != len(ids):
+        raise ValueError("these attempts are not each of another payment")
+    # Locked too: a worker that is about to confirm writes into it without the payment's lock.
+    attempts = Attempt.objects.select_for_update().filter(id__in=ids).order_by("id")
+    return found, {one.id: one for one in attempts}
 
 
 def close_unbound(*, payment: Payment, attempt: Attempt, now: datetime, who: str, reason: str) -> None:
     """Close a payment that no PaymentIntent is bound to, so that none can be. The caller holds its row lock."""
-    settling = _Settling(payment, attempt, now, who, reason)
+    notes = Notes()
+    settling = _Settling(payment, attempt, now, who, reason, notes)
     settling.closed()
     settling.save()
+    notes.write()
+
+
+@dataclass
+class Notes:
+    """What settlings of one transaction write, each kind in one statement. `rows` with what they held when read."""
+
+    rows: list[tuple[Model, Mapping[str, Any]]] = field(default_factory=list)
+    history: list[Transition] = field(default_factory=list)
+    told: list[OutboxMessage] = field(default_factory=list)
+
+    def write(self) -> None:
+        """All that was noted since the last time, in the order in which it happened."""
+        # Attempts before their payments.
+        save_changes(sorted(self.rows, key=lambda one: isinstance(one[0], Payment)))
+        Transition.objects.bulk_create(self.history)
+        OutboxMessage.objects.bulk_create(self.told)
+        self.rows, self.history, self.told = [], [], []
 
 
 class _Settling:
     """One settling under way: the locked rows, and who settles when and why."""
 
-    def __init__(self, payment: Payment, attempt: Attempt, now: datetime, who: str, reason: str) -> None:
+    def __init__(self, payment: Payment, attempt: Attempt, now: datetime, who: str, reason: str, notes: Notes) -> None:
         self.payment, self.attempt, self.now, self.who, self.reason = payment, attempt, now, who, reason
+        self._notes = notes
         self._read = values_of(payment), values_of(attempt)
+        self._before = payment.status, attempt.state
+        self._outcome = ""
 
-    def apply(self, answer: Answer) -> None:
-        """One arrow for every answer; ends by saving both rows."""
+    @property
+    def is_news(self) -> bool:
+        """Whether anybody has moved."""
+        return self._before != (self.payment.status, self.attempt.state)
+
+    def log(self) -> None:
+        """Say what has become of it; after the commit."""
+        payment, attempt = self.payment, self.attempt
+        log.info(
+            "settled" if self.is_news else "nothing new",
+            payment=str(payment.id), attempt=attempt.number, status=payment.status, state=attempt.state,
+            outcome=self._outcome, code=payment.code, request=attempt.request_id,
+            trace=tracing.id_of(payment.traceparent),
+        )  # fmt: skip
+
+    def take(self, answer: Answer) -> None:
+        """One arrow for every answer; whoever had a lease has none any more."""
+        self._outcome = type(answer).__name__
+        self.payment.lease_until, self.payment.deliveries = None, 0
+        self.attempt.request_id = answer.request or self.attempt.request_id
         intent = answer.intent if isinstance(answer, Seen | Declined) else None
         mismatch = find_mismatch(self.payment, intent) if intent else ""
         if mismatch:
@@ -79,10 +140,9 @@ class _Settling:
         self.save()
 
     def save(self) -> None:
-        """Write what has become of both rows."""
+        """Both rows are as they shall be."""
         payment, attempt = self._read
-        save_changes(self.attempt, read=attempt)
-        save_changes(self.payment, read=payment)
+        self._notes.rows += [(self.attempt, attempt), (self.payment, payment)]
 
     def _arrow(self, answer: Answer) -> None:
         match answer:
@@ -127,9 +187,8 @@ class _Settling:
             payment.attention = "Stripe says succeeded, but this payment was closed: money was taken"
             log.error("success of a closed payment", payment=str(payment.id))
             return
-        payment.attempts.filter(state__in=Attempt.OPEN).exclude(id=attempt.id).update(
-            state=Attempt.State.SUPERSEDED, ended_at=self.now
-        )
+        if attempt.state not in Attempt.OPEN:  # or there is no other, as at most one is open
+            payment.attempts.filter(state__in=Attempt.OPEN).update(state=Attempt.State.SUPERSEDED, ended_at=self.now)
         if attempt.state in ARROWS:
             self._end(Attempt.State.SUCCEEDED)
             attempt.charge_id, attempt.brand, attempt.last4 = intent.charge, intent.face.brand, intent.face.last4
@@ -274,6 +333,7 @@ class _Settling:
             self._use_next_method()
 
     def _use_next_method(self) -> None:
+        self._notes.write()  # what has happened before
         payment = self.payment
         method, customer = payment.next_payment_method, payment.next_customer
         payment.next_payment_method, payment.next_customer = "", None
@@ -291,23 +351,28 @@ class _Settling:
         payment, attempt = self.payment, self.attempt
         if status != Payment.Status.PENDING:
             payment.settled_at = self.now
-        Transition.objects.create(
+        step = Transition(
             payment=payment, attempt=attempt, from_status=payment.status, to_status=status,
             attempt_state=attempt.state, who=self.who, why=why, at=self.now,
             evidence={"request": attempt.request_id, "intent": payment.intent_id} | evidence,
         )  # fmt: skip
+        self._notes.history.append(step)
         payment.status = status
 
     def _tell_pending(self) -> None:
         """Once per attempt that somebody asked for, and only where somebody wants to know."""
         if not settings.NOTIFY_PENDING or self.attempt.asked_by == SCHEDULE:
             return
+        self._notes.write()
         times = self.attempt.history.filter(attempt_state__in=(Attempt.State.UNKNOWN, Attempt.State.PROCESSING))
         if times.count() == 1:
             self._tell(f"pending/{self.attempt.number}")
 
     def _tell(self, transition: str) -> None:
-        outbox.tell(payment=self.payment, attempt=self.attempt.number, transition=transition, now=self.now)
+        outbox.tell(
+            payment=self.payment, attempt=self.attempt.number, transition=transition, now=self.now,
+            among=self._notes.told,
+        )  # fmt: skip
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:

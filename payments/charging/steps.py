@@ -1,26 +1,24 @@
-"""The steps of one payment at Stripe, as a generator: it yields calls and is sent their answers.
+"""The steps of one payment at Stripe, as a generator: it yields calls and writes, and is sent what they bring.
 
-So the order of things reads from top to bottom here, while `run` decides how many go on side by side, and a
-test can stop between any two. Between the calls, and never around them, stand short transactions.
+So the order of things reads from top to bottom here, while `run` decides how many go on side by side and writes for
+many at once, and a test can stop between any two. Between the calls, never around them, stand short transactions.
 
 Never twice rests on this order: create (takes nothing) → bind (commit) → confirm (by that id) → settle.
 """
 
+import functools
 import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
-from django.db import transaction
-
-from payments.answers import Account, Answer, Intent, Misconfigured, Owner, Rejected, Reply, Seen
-from payments.charging.claim import Claim, Step, new_key
-from payments.charging.settle import settle
+from payments.answers import Account, Answer, Misconfigured, Owner, Rejected, Reply, Seen
+from payments.charging.claim import Claim, Step
+from payments.charging.writes import Bind, Send, Settle, Write
 from payments.gateway import CreateIntent, Gateway
 from payments.limits import Endpoint
-from payments.models import Attempt, Payment
-from payments.retry_policy import KEY_LIFETIME
+from payments.models import Payment
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,10 @@ class Call:
 
 
 Clock = Callable[[], datetime]
-Steps = Generator[Call, Reply, None]
+# Is sent a `Reply` for a call, and for a write what that brings.
+Steps = Generator[Call | Write, Any, None]
+# Where nothing is written for many at once.
+Calls = Generator[Call, Reply, None]
 
 # What an intent shows when a confirm has not been carried out, was declined, or is still on its way: the look
 # alone can't tell which, so the attempt's own bytes are sent again and that answer is believed.
@@ -73,7 +74,7 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
             return (yield from _finish(claim, made, gateway, clock))
         if not gateway.account:
             yield Call(Endpoint.ACCOUNT, gateway.ask_account)
-        bound = bind(claim=claim, made=made.intent, account=gateway.account, now=clock())
+        bound = yield Bind(claim=claim, made=made.intent, account=gateway.account)
         if bound != made.intent.id:
             # Somebody else bound another one, or the payment was closed: ours must never be confirmed.
             yield Call(Endpoint.CANCEL, lambda: gateway.cancel(intent=made.intent.id))
@@ -103,38 +104,12 @@ def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
 
 def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     """Send the attempt's frozen request under its own key, for the first time or again."""
-    attempt = Attempt.objects.get(id=claim.attempt)
-    if attempt.state not in Attempt.OPEN:
+    sending = yield Send(attempt=claim.attempt)
+    if sending is None:
         return
-    if attempt.key_is_spent or clock() - (attempt.key_made_at or clock()) > KEY_LIFETIME:
-        # By compare and set: of two workers that see it spent, both must send the same new one, and an attempt that
-        # somebody has settled meanwhile keeps the one that it ended with.
-        Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key, state__in=Attempt.OPEN).update(
-            idempotency_key=new_key(), key_made_at=clock(), key_is_spent=False
-        )
-        attempt.refresh_from_db()
-        if attempt.state not in Attempt.OPEN:
-            return
-    if attempt.sent_at is None:
-        Attempt.objects.filter(id=attempt.id, sent_at__isnull=True).update(sent_at=clock())
-    key, request = attempt.idempotency_key, attempt.request
-    answer = yield Call(Endpoint.CONFIRM, lambda: gateway.confirm(intent=claim.intent or "", request=request, key=key))
+    confirm = functools.partial(gateway.confirm, intent=claim.intent or "", request=sending.request, key=sending.key)
+    answer = yield Call(Endpoint.CONFIRM, confirm)
     yield from _finish(claim, answer, gateway, clock)
-
-
-def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str | None:
-    """Tie a PaymentIntent to its payment, once and for ever; committed before anything can be confirmed.
-
-    Returns the id that is bound now: ours, another worker's, or None if the payment was closed. After 0 rows
-    it reads again, as our own COMMIT may have been acknowledged late.
-    """
-    with transaction.atomic():
-        Payment.objects.filter(id=claim.payment, intent_id__isnull=True, closed_at__isnull=True).update(
-            intent_id=made.id, intent_customer=claim.customer or "", account_id=account, livemode=made.livemode
-        )
-        # In the same commit, as the confirm follows.
-        Attempt.objects.filter(id=claim.attempt, sent_at__isnull=True).update(sent_at=now)
-    return Payment.objects.filter(id=claim.payment, closed_at__isnull=True).values_list("intent_id", flat=True).first()
 
 
 def _wish(claim: Claim) -> CreateIntent:
@@ -158,4 +133,4 @@ def _finish(claim: Claim, reply: Reply, gateway: Gateway, clock: Clock, *, about
         elsewhere = isinstance(asked, Account) and asked.id != claim.account
         reply = Misconfigured(http_status=404, everyones=elsewhere, code=reply.code, request=reply.request)
     if isinstance(reply, Answer):
-        settle(attempt_id=claim.attempt, answer=reply, now=clock())
+        yield Settle(attempt=claim.attempt, answer=reply)

@@ -1,9 +1,10 @@
-"""Of a row that was read under its lock, write what has changed and nothing else."""
+"""Of rows that were read under their locks, write what has changed and nothing else."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 
 def values_of(row: models.Model) -> dict[str, Any]:
@@ -12,9 +13,29 @@ def values_of(row: models.Model) -> dict[str, Any]:
     return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
-def save_changes(row: models.Model, *, read: Mapping[str, Any]) -> None:
-    """Write what differs from `read`: a payment has forty columns, of which a settlement touches five, and naming
-    them all takes both sides several times as long. Writes nothing where nothing differs."""
-    changed = [name for name, value in values_of(row).items() if value != read[name]]
-    if changed:
-        row.save(update_fields=changed)
+def save_changes(rows: Iterable[tuple[models.Model, Mapping[str, Any]]]) -> None:
+    """Write what differs from what each held when it was read: a payment has forty columns, of which a settlement
+    touches five. Rows that have changed in the same columns are written by one statement."""
+    alike: defaultdict[tuple[type[models.Model], tuple[str, ...]], list[models.Model]] = defaultdict(list)
+    for row, read in rows:
+        changed = tuple(name for name, value in values_of(row).items() if value != read[name])
+        if changed:
+            alike[type(row), changed].append(row)
+    for (model, columns), changed_rows in alike.items():
+        _update(model, columns, changed_rows)
+
+
+def _update(model: type[models.Model], names: Sequence[str], rows: Sequence[models.Model]) -> None:
+    # One statement for all: Django's `bulk_update` has a CASE for each row and column, and costs more than it saves.
+    quote = connection.ops.quote_name
+    fields = [field for field in model._meta.concrete_fields if field.primary_key or field.attname in names]
+    fields.sort(key=lambda field: not field.primary_key)
+    table = quote(model._meta.db_table)
+    pk, *columns = (quote(str(field.column)) for field in fields)
+    sets = ", ".join(f"{column} = new.{column}" for column in columns)
+    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    named = ", ".join((pk, *columns))
+    sql = f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS new ({named}) WHERE {table}.{pk} = new.{pk}"  # noqa: S608
+    values = [[field.get_db_prep_save(getattr(row, field.attname), connection) for row in rows] for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)

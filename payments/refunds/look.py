@@ -19,7 +19,7 @@ from payments import retry_policy
 from payments.answers import DisputeSeen, RefundSeen, Rejected, Reply
 from payments.charging import is_paused
 from payments.charging.claim import LEASE
-from payments.charging.steps import Call, Clock, Steps
+from payments.charging.steps import Call, Calls, Clock
 from payments.gateway import Gateway
 from payments.limits import Endpoint
 from payments.models import Payment, Webhook
@@ -99,7 +99,7 @@ def _claim(payment_ids: Sequence[uuid.UUID], *, now: datetime) -> list[Payment]:
 
 def _steps(
     payment: Payment, about: Sequence[_Named], gateway: Gateway, clock: Clock, answered: dict[uuid.UUID, bool]
-) -> Steps:
+) -> Calls:
     news = False
     for named in about:
         noted = yield from _note(payment, named, gateway, clock)

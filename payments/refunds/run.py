@@ -16,7 +16,7 @@ from payments import limits
 from payments.answers import Reply, Unknown
 from payments.charging.pause import heed
 from payments.charging.run import CALL_DEADLINE
-from payments.charging.steps import Call, Clock, Steps
+from payments.charging.steps import Call, Calls, Clock
 from payments.gateway import Gateway
 from payments.refunds.claim import claim
 from payments.refunds.steps import steps
@@ -36,7 +36,7 @@ class Job:
     """Steps under a lease. `name` is for the log."""
 
     name: str
-    steps: Steps
+    steps: Calls
     lease_until: datetime
 
 

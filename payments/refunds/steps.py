@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from payments.answers import Declined, Misconfigured, Page, Rejected, Reply, StripeRefund
-from payments.charging.steps import Call, Clock, Steps
+from payments.charging.steps import Call, Calls, Clock
 from payments.gateway import Gateway
 from payments.limits import Endpoint
 from payments.models import Payment, Refund
@@ -18,7 +18,7 @@ from payments.refunds.claim import Claim, mark_sent
 from payments.refunds.settle import note_refund, settle
 
 
-def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
+def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Calls:
     """All that one claim needs to be settled, or to be known as unknown."""
     if claim.taken:
         answer = yield Call(Endpoint.REFUND_RETRIEVE, lambda: gateway.retrieve_refund(refund=claim.taken or ""))
@@ -27,7 +27,7 @@ def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         yield from _send(claim, gateway, clock)
 
 
-def _send(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
+def _send(claim: Claim, gateway: Gateway, clock: Clock) -> Calls:
     """Send the same bytes under the key in the row, for the first time or again."""
     sending = mark_sent(refund_id=claim.refund, now=clock())
     if sending is None:
@@ -76,7 +76,7 @@ def list_all(*, intent: str, gateway: Gateway) -> Generator[Call, Reply, list[St
             return found
 
 
-def _finish(refund_id: uuid.UUID, reply: Reply, gateway: Gateway, clock: Clock, *, in_doubt: bool = True) -> Steps:
+def _finish(refund_id: uuid.UUID, reply: Reply, gateway: Gateway, clock: Clock, *, in_doubt: bool = True) -> Calls:
     """Settle what the last call said; before our key is blamed for everyone, ask whether it is everyone's trouble."""
     if isinstance(reply, Misconfigured) and reply.http_status == 403:
         probed = yield Call(Endpoint.LIST, gateway.probe)

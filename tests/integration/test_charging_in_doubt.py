@@ -9,11 +9,11 @@ from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.answers import Seen
 from payments.charging.claim import LEASE
-from payments.charging.steps import steps
 from payments.gateway import Gateway
 from payments.models import Payment
 from tests.conftest import Clock
 from tests.integration.one_payment import charge, take_in, told
+from tests.stepping import steps
 
 pytestmark = pytest.mark.django_db
 

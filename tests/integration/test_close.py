@@ -11,11 +11,12 @@ from django.db import connection
 from billing_project.dev.simulator import Simulator
 from payments import charging, notifications
 from payments.answers import Seen
-from payments.charging.steps import bind, steps
+from payments.charging.writes import bind
 from payments.gateway import Gateway
 from payments.models import Attempt, OutboxMessage, Payment, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
+from tests.stepping import steps
 
 pytestmark = pytest.mark.django_db
 
@@ -151,7 +152,7 @@ def test_a_payment_that_is_bound_while_it_is_closed_is_cancelled_at_stripe(
     assert isinstance(made, Seen)
 
     def bind_first(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if "FOR UPDATE" in sql and Payment.objects.get(id=payment.id).intent_id is None:
+        if sql.startswith("SELECT") and "FOR UPDATE" in sql and Payment.objects.get(id=payment.id).intent_id is None:
             bind(claim=claim, made=made.intent, account="acct_simulator", now=clock())
         return execute(sql, params, many, context)
 

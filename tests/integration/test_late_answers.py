@@ -1,6 +1,5 @@
 """Answers that come when all is over: a worker stood still, and others settled the payment meanwhile."""
 
-import importlib
 from dataclasses import replace
 
 import pytest
@@ -8,14 +7,12 @@ import pytest
 from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.answers import Misconfigured, Seen
-from payments.charging.steps import steps
+from payments.charging import writes
 from payments.gateway import Gateway
 from payments.models import Attempt, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
-
-# The package exports functions; what is replaced here is the module's own name.
-stepping = importlib.import_module("payments.charging.steps")
+from tests.stepping import steps
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +55,7 @@ def test_a_spent_key_of_an_attempt_that_others_have_settled_stays_as_it_is(
         )
         return "confirm-too-late"
 
-    monkeypatch.setattr(stepping, "new_key", settle_meanwhile)
+    monkeypatch.setattr(writes, "new_key", settle_meanwhile)
     asked = len(stripe.control.requests(endpoint="payment_intents.confirm"))
     with pytest.raises(StopIteration):
         slow.send(stale)

@@ -4,12 +4,12 @@ import pytest
 
 from billing_project.dev.simulator import Simulator
 from payments import charging, outbox
-from payments.charging.steps import steps
 from payments.gateway import Gateway
 from payments.models import Attempt, Payment
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 from tests.integration.kafka_client import lines
+from tests.stepping import steps
 
 pytestmark = pytest.mark.django_db
 

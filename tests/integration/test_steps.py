@@ -12,7 +12,8 @@ from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.answers import Account, Answer, Declined, Misconfigured, Rejected, Reply, Seen, Unknown
 from payments.charging.claim import Claim
-from payments.charging.steps import Steps, bind, steps
+from payments.charging.steps import Calls
+from payments.charging.writes import bind
 from payments.gateway import CreateIntent, Gateway
 from payments.limits import Endpoint
 from payments.models import Attempt, Payment
@@ -20,13 +21,14 @@ from payments.retry_policy import KEY_LIFETIME
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 from tests.integration.ledger_rows import restoring
+from tests.stepping import steps
 
 pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)
 WISH = CreateIntent(payment="1", subscription="s", amount=100, currency="KZT", customer="")
 
 
-def begin(gateway: Gateway, clock: Clock) -> tuple[Claim, Steps]:
+def begin(gateway: Gateway, clock: Clock) -> tuple[Claim, Calls]:
     """A claim of the only payment there is, and its steps; a lease of before is over."""
     Payment.objects.update(lease_until=None, due_at=clock())
     [claim] = charging.claim(payment_ids=[Payment.objects.get().id], now=clock())
@@ -40,7 +42,7 @@ def take_in(clock: Clock, **changes: str) -> Payment:
     return Payment.objects.get()
 
 
-def go(its_steps: Steps, *, instead: dict[Endpoint, Reply] | None = None, until: Endpoint | None = None) -> list[str]:
+def go(its_steps: Calls, *, instead: dict[Endpoint, Reply] | None = None, until: Endpoint | None = None) -> list[str]:
     """Carry out one call after the other, up to one or to the end. Returns which were made."""
     made: list[str] = []
     answer: Reply | None = None

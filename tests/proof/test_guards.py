@@ -13,7 +13,7 @@ from bridge import consumer, relay
 from bridge.kafka import Source
 from payments import declines, outbox
 from payments.answers import Declined, Intent
-from payments.charging import steps
+from payments.charging import steps, writes
 from payments.charging.claim import Claim
 from payments.models import Attempt, Payment
 from tests.proof.crash import Way
@@ -54,7 +54,7 @@ def test_binding_without_compare_and_set_is_seen(broken: Any, monkeypatch: pytes
         Payment.objects.filter(id=claim.payment).update(intent_id=made.id, livemode=made.livemode)
         return made.id
 
-    monkeypatch.setattr(steps, "bind", bind)
+    monkeypatch.setattr(writes, "bind", bind)
     assert broken("success", Way.STALL_AFTER) == {"unexpected"}
     with without_trigger("payment_bound_for_good", on=Payment):
         assert "P1" in broken("success", Way.STALL_AFTER)
@@ -66,7 +66,7 @@ def test_confirming_before_the_binding_is_committed_is_seen(broken: Any, monkeyp
     def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str:
         return made.id
 
-    monkeypatch.setattr(steps, "bind", bind)
+    monkeypatch.setattr(writes, "bind", bind)
     assert "P1" in broken("success", Way.DIE_AFTER)
 
 
@@ -131,8 +131,8 @@ def test_telling_outside_of_the_settling_transaction_is_seen(broken: Any, monkey
         while late:
             really(**late.pop())
 
-    monkeypatch.setattr(outbox, "tell", lambda **arguments: late.append(arguments))
-    monkeypatch.setattr(steps, "settle", settle_then_tell)
+    monkeypatch.setattr(outbox, "tell", lambda **arguments: late.append(arguments | {"among": None}))
+    monkeypatch.setattr(writes, "settle", settle_then_tell)
     assert "P4" in broken("success", Way.DIE_AFTER)
 
 

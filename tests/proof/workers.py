@@ -19,8 +19,9 @@ from payments.answers import Reply, Unknown
 from payments.charging.claim import Claim
 from payments.charging.pause import heed
 from payments.charging.run import CALL_DEADLINE
-from payments.charging.steps import Call, Steps, steps
+from payments.charging.steps import Call, Calls
 from payments.limits import Endpoint
+from tests.stepping import steps
 
 if TYPE_CHECKING:
     from tests.proof.crowd import Crowd
@@ -32,7 +33,7 @@ MOST_CLAIMS = 8
 @dataclass
 class _Running:
     claim: Claim
-    steps: Steps
+    steps: Calls
     call: Call | None = None
     answer: Reply | None = None
     asked: Endpoint = Endpoint.LIST

@@ -9,7 +9,7 @@ import pytest
 
 from payments import declines
 from payments.answers import Intent
-from payments.charging import steps
+from payments.charging import writes
 from payments.charging.claim import Claim
 from payments.models import Attempt, Payment
 from tests.stateful.desk import Desk
@@ -80,6 +80,6 @@ def test_binding_without_compare_and_set_is_seen(machine: Machine, monkeypatch: 
         Payment.objects.filter(id=claim.payment).update(intent_id=made.id, livemode=made.livemode)
         return made.id
 
-    monkeypatch.setattr(steps, "bind", bind)
+    monkeypatch.setattr(writes, "bind", bind)
     with without_trigger("payment_bound_for_good", on=Payment), pytest.raises(AssertionError, match="P1: "):
         bind_late(machine)

@@ -12,9 +12,10 @@ from django.db import connection, connections
 
 from payments import charging
 from payments.answers import Reply
-from payments.charging.steps import Call, Steps, steps
+from payments.charging.steps import Call, Calls
 from payments.gateway import Gateway
 from tests.conftest import Clock
+from tests.stepping import steps
 
 T = TypeVar("T")
 PATIENCE = 30.0
@@ -26,7 +27,7 @@ class Worker:
     def __init__(self, *, gateway: Gateway, clock: Clock) -> None:
         self._gateway, self._clock = gateway, clock
         self._thread = ThreadPoolExecutor(1)
-        self._steps: Steps | None = None
+        self._steps: Calls | None = None
         self.call: Call | None = None
         self.answer: Reply | None = None
 
