@@ -81,11 +81,12 @@ def last_card(payment: Payment) -> str:
     return payment.attempts.exclude(card="").order_by("-number").values_list("card", flat=True).first() or ""
 
 
-def find_retry(*, payment: Payment, card: str, now: datetime) -> datetime | None:
-    """When a payment that has just failed is tried again by itself; None by default."""
-    if payment.closed_at or not payment.intent_id or payment.next_payment_method:
+def find_retry(*, payment: Payment, card: str, beside: int, now: datetime) -> datetime | None:
+    """When a payment that has just failed is tried again by itself; None by default. `beside`: so many declines of the
+    same card are written with this one."""
+    if not settings.RETRY_SOFT_AFTER or payment.closed_at or not payment.intent_id or payment.next_payment_method:
         return None
-    if card_declines(card=card, now=now) + 1 >= retry_policy.NETWORK_CAP:
+    if card_declines(card=card, now=now) + beside + 1 >= retry_policy.NETWORK_CAP:
         return None
     failures = payment.attempts.filter(state=Attempt.State.DECLINED).count() + 1
     pause = retry_policy.pause_before_retry(kind=payment.kind, failures=failures, schedule=settings.RETRY_SOFT_AFTER)

@@ -90,6 +90,10 @@ class Notes:
     history: list[Transition] = field(default_factory=list)
     told: list[OutboxMessage] = field(default_factory=list)
 
+    def declines_of(self, card: str) -> int:
+        """How many attempts with this card are noted and not written yet."""
+        return sum(isinstance(row, Attempt) and row.card == card for row, _ in self.rows)
+
     def write(self) -> None:
         """All that was noted since the last time, in the order in which it happened."""
         # Attempts before their payments.
@@ -325,7 +329,8 @@ class _Settling:
         payment.looks = 0
         self._to(Payment.Status.FAILED, why=self.reason or f"{state}: {code}")
         payment.due_at = self.now + retry_policy.FAILED_LOOKS[0] if payment.intent_id else None
-        payment.retry_at = find_retry(payment=payment, card=self.attempt.card, now=self.now)
+        card = self.attempt.card
+        payment.retry_at = find_retry(payment=payment, card=card, beside=self._notes.declines_of(card), now=self.now)
         payment.due_at = _earlier(payment.due_at, payment.retry_at)
         if self.attempt.asked_by != SCHEDULE:
             self._tell(transition)

@@ -1,8 +1,10 @@
 """From the SDK's objects and errors to `answers`: what each one proves, and no more."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import stripe
@@ -77,8 +79,17 @@ def _ask(call: Callable[[], Any], read: Callable[[Any], T]) -> T | Answer:
         return Unknown(why=UNREADABLE)
 
 
-def seen(answer: Any) -> Seen:
-    intent, request = read_intent(answer), answer.last_response.request_id or ""
+def read_answer(response: stripe.StripeResponse) -> Seen:
+    """Of a call that answers with a PaymentIntent, by the same names as the SDK's object of it has."""
+    return seen(json.loads(response.body, object_hook=_named), request=response.request_id or "")
+
+
+def _named(values: dict[str, Any]) -> SimpleNamespace:
+    return SimpleNamespace(**values)
+
+
+def seen(answer: Any, *, request: str) -> Seen:
+    intent = read_intent(answer)
     last = getattr(answer, "last_payment_error", None)
     refusal = read_refusal(last, intent=intent, request=request) if last and getattr(last, "code", None) else None
     return Seen(intent=intent, refusal=refusal, request=request)
@@ -91,12 +102,16 @@ def read_intent(intent: Any) -> Intent:
         amount=intent.amount,
         currency=intent.currency.upper(),
         livemode=intent.livemode,
-        payment=intent.metadata.to_dict().get("payment_id", ""),
+        payment=_values(intent.metadata).get("payment_id", ""),
         charge=read_id(getattr(intent, "latest_charge", None)),
         created_at=datetime.fromtimestamp(intent.created, UTC),
         # A charge that wasn't expanded is its id, and tells nothing.
         face=read_face(getattr(getattr(intent, "latest_charge", None), "payment_method_details", None)),
     )
+
+
+def _values(metadata: Any) -> dict[str, Any]:
+    return vars(metadata) if isinstance(metadata, SimpleNamespace) else metadata.to_dict()
 
 
 def owner(payment_method: Any) -> Owner:

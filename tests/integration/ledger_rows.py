@@ -18,7 +18,7 @@ PAID: dict[str, Any] = {"status": "success", "settled_at": NOW, "intent_id": "pi
 
 def payment(**fields: Any) -> Payment:
     """A row as intake writes it, with changes."""
-    Subscription.objects.get_or_create(id="sub_1")
+    Subscription.objects.get_or_create(id=fields.get("subscription_id", "sub_1"))
     defaults: dict[str, Any] = {
         "subscription_id": "sub_1", "subscription_as_sent": "sub_1", "user_as_sent": {}, "user_id": "u", "price": 100,
         "amount": 10_000, "currency": "KZT", "payment_method": "pm_1", "due_at": NOW, "created_at": NOW,
