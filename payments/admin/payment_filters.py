@@ -179,8 +179,11 @@ class Amount(Range):
         if least is not None and most is not None and least > most:
             raise ValidationError(_("the first must not be greater than the second"))
         chosen = request.GET.get("currency")
+        groups = _by_decimals([chosen] if chosen else currencies())
+        if least is not None and least == most:
+            return queryset.filter(_exactly(least, groups))
         condition = Q()
-        for places, among in _by_decimals([chosen] if chosen else currencies()).items():
+        for places, among in groups.items():
             condition |= Q(currency__in=among) & _bounds(least, most, places)
         return queryset.filter(condition) if condition else queryset.none()
 
@@ -220,6 +223,18 @@ def _by_decimals(among: Sequence[str]) -> dict[int, list[str]]:
     for currency in among:
         found.setdefault(money.decimals(currency), []).append(currency)
     return found
+
+
+def _exactly(price: Decimal, groups: dict[int, list[str]]) -> Q:
+    """In a form that an index answers alone, and by which the number of rows is known: ranges that are joined by "or"
+    are neither."""
+    amounts, condition = [], Q()
+    for places, among in groups.items():
+        amount = price.scaleb(places)
+        if amount == int(amount):
+            amounts.append(int(amount))
+            condition &= ~Q(amount=int(amount)) | Q(currency__in=among)
+    return Q(amount__in=amounts) & condition
 
 
 def _bounds(least: Decimal | None, most: Decimal | None, places: int) -> Q:
