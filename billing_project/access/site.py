@@ -36,6 +36,13 @@ class Site(UnfoldAdminSite):
         styles = [*context["styles"], reverse("admin:colors", current_app=self.name)]
         return {**context, "colors": None, "styles": styles}
 
+    def _get_is_tab_active(self, request: HttpRequest, tabs: list[dict[str, Any]], link: Any) -> bool:
+        """Unfold's own compares the page with all tabs for each link of the side bar, of which only one is a tab's."""
+        if all(link != item["link"] for tab in tabs for item in tab["items"]):
+            return False
+        active: bool = super()._get_is_tab_active(request, tabs, link)
+        return active
+
     def colors(self, request: HttpRequest) -> HttpResponse:
         """The settings' UNFOLD["COLORS"], as the variables that unfold's own style sheets use."""
         found = self._get_colors("COLORS", request)

@@ -55,6 +55,8 @@ class ListPage(ReadOnly, ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
     list_filter_submit = True
+    # Each row asks for them, and what isn't there is searched for longest.
+    list_sections = ()
     list_before_template = "admin/payments/list_before.html"
     sheet: ClassVar[Sheet | None] = None
 

@@ -160,6 +160,8 @@ def many(staff: Client) -> None:
         ({"kind": "action"}, "act"),
         ({"currency": "USD"}, "act"),
         ({"amount_from": "48000"}, "ours yen"),
+        ({"amount_from": "48000", "amount_to": "48000"}, "ours yen"),
+        ({"amount_from": "48000.001", "amount_to": "48000.001"}, ""),
         ({"amount_from": "48 000", "amount_to": "48\u00a0000.00", "currency": "JPY"}, "yen"),
         ({"amount_to": "100", "currency": "USD"}, "act"),
         ({"amount_from": "99.999", "amount_to": "100.001", "status": "success"}, "paid refunded part lost disputed"),
