@@ -55,10 +55,11 @@ CHARGING = {
     "run": "runs charging_outcomes charging_in_doubt turns pause tracing",
     "settle": (
         "settled_facts late_answers late_looks answers notify_pending processing settle_races "
-        "charging_outcomes charging_in_doubt retries"
+        "charging_outcomes charging_in_doubt retries writes"
     ),
     "steps": "steps charging_outcomes charging_in_doubt tracing",
     "turns": "unit/turns turns runs due",
+    "writes": "writes steps late_answers charging_outcomes",
 }
 
 

@@ -1,0 +1,123 @@
+"""The client beneath Stripe's SDK: one try, over kept connections, to whoever can prove that it is Stripe."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+
+from billing_project.dev.services.kafka_security import Security
+from payments.answers import Answer, Seen, Unknown
+from payments.gateway import Gateway
+from payments.gateway.http import PooledClient
+
+INTENT = (
+    b'{"id":"pi_1","status":"succeeded","amount":100,"currency":"kzt","livemode":false,"created":1,'
+    b'"metadata":{"payment_id":"p_1"},"latest_charge":"ch_1"}'
+)
+
+
+class Server(ThreadingHTTPServer):
+    """Answers as it is told; counts connections and questions."""
+
+    daemon_threads = True
+
+    def __init__(self, *, status: int = 200, body: bytes = INTENT, headers: dict[str, str] | None = None) -> None:
+        self.status, self.body, self.headers = status, body, headers or {}
+        self.connections, self.asked = 0, list[str]()
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """A new connection."""
+        self.connections += 1
+        super().finish_request(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        """Whatever is asked for."""
+        self.server.asked.append(self.path)
+        self.send_response(self.server.status)
+        for name, value in {"Content-Length": str(len(self.server.body)), **self.server.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
+@contextmanager
+def serving(server: Server, certificate: Path | None = None) -> Iterator[str]:
+    """Its address, while it serves."""
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    try:
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def retrieve(url: str, *, times: int = 1) -> list[Answer]:
+    """What becomes of a look at a PaymentIntent, so many times with one client."""
+    http = PooledClient(timeout=(2, 2), connections=2)
+    client = stripe.StripeClient("sk_test_1", base_addresses={"api": url}, http_client=http, max_network_retries=0)
+    try:
+        return [Gateway(client).retrieve(intent="pi_1") for _ in range(times)]
+    finally:
+        http.close()
+
+
+def test_a_connection_is_kept_for_the_next_call() -> None:
+    """A new one costs more than the call itself."""
+    server = Server(headers={"Request-Id": "req_1"})
+    with serving(server) as url:
+        answers = retrieve(url, times=3)
+    assert [type(one) for one in answers] == [Seen] * 3
+    assert isinstance(answers[0], Seen)
+    assert (answers[0].intent.id, answers[0].intent.payment, answers[0].request) == ("pi_1", "p_1", "req_1")
+    assert (server.connections, len(server.asked)) == (1, 3)
+
+
+def test_nothing_is_followed() -> None:
+    """P3: Stripe sends nobody elsewhere; whoever does isn't Stripe."""
+    elsewhere = Server()
+    with serving(elsewhere) as other, serving(Server(status=302, body=b"{}", headers={"Location": other})) as url:
+        [answer] = retrieve(url)
+    assert isinstance(answer, Unknown)
+    assert elsewhere.asked == []
+
+
+def test_nothing_is_tried_again() -> None:
+    """The steps of a payment decide that, not the client."""
+    server = Server(status=503, body=b"{}", headers={"Retry-After": "0"})
+    with serving(server) as url:
+        [answer] = retrieve(url)
+    assert isinstance(answer, Unknown)
+    assert len(server.asked) == 1
+
+
+def test_who_can_not_prove_to_be_stripe_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key never leaves. With the authority that has signed the certificate among those of the SDK, all is well."""
+    security = Security(folder=tmp_path, users={})
+    security.make_certificates()
+    server = Server()
+    with serving(server, certificate=tmp_path / "broker.pem") as url:
+        assert retrieve(url) == [Unknown(why="no_answer")]
+        assert server.asked == []
+        monkeypatch.setattr(stripe, "ca_bundle_path", str(security.authority))
+        assert isinstance(retrieve(url)[0], Seen)
