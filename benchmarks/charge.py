@@ -1,0 +1,171 @@
+"""What it costs to charge: `make bench-charge`, SIZE=500 for a small one.
+
+A worker's own code in a process of its own, with as many threads as a worker has slots and 50 payments to a message,
+on a PostgreSQL and a Redis of their own; Stripe's stand-in takes 0.3 s for each of the two calls of a payment.
+"""
+
+import argparse
+import contextlib
+import os
+import queue
+import resource
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.admin import SETTINGS
+from benchmarks.stand_in import Latency, StandIn, cpu_of, stand_in
+from billing_project.dev.services import Services
+
+if TYPE_CHECKING:
+    import uuid
+
+STRIPE_SECONDS = 0.3
+# As often as the limit of the rate lets: it isn't what is measured.
+RATE = 10_000
+CACHE = Path(__file__).parents[1] / ".data" / "cache"
+
+STATEMENT = """
+    WITH made AS (SELECT %s || n AS name, gen_random_uuid() AS id FROM generate_series(1, %s) AS n),
+    subscriptions AS (INSERT INTO payments_subscription (id) SELECT name FROM made RETURNING id)
+    INSERT INTO payments_payment (id, subscription_id, number, subscription_as_sent, user_as_sent, user_id, email,
+        price, amount, currency, payment_method, customer, asked_by, next_payment_method, status, fault, kind, code,
+        reason, attention, intent_customer, account_id, refunded, deliveries, looks, traceparent, created_at,
+        accepted_at, due_at)
+    SELECT id, name, 1, to_jsonb(name), '{}', 'u', '', 100, 10000, 'KZT', 'pm_1', '', 'event', '', 'pending', '', '',
+        '', '', '', '', '', 0, 0, 0, '', now(), now(), now() FROM made RETURNING id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Of one run. Milliseconds of processor time are for each payment; memory is the worker's at its end, in MB."""
+
+    a_second: float
+    worker_ms: float
+    postgres_ms: float
+    stripe_ms: float
+    statements: float
+    memory: float
+
+
+def main() -> int:
+    """Start everything, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=5_000, help="how many payments")
+    parser.add_argument("--rounds", type=int, default=3, help="how many times")
+    parser.add_argument("--slow", type=float, default=0.0, help="share of the calls that take 2 s")
+    asked = parser.parse_args()
+    latency = Latency(seconds=STRIPE_SECONDS, slow_share=asked.slow)
+    import django
+    from django.core.management import call_command
+
+    with tempfile.TemporaryDirectory(prefix="bench-charge-") as folder, stand_in(latency) as stripe:
+        want = frozenset({"postgres", "redis"})
+        with Services(data=Path(folder), cache=CACHE, want=want, durable=False) as services:  # type: ignore[arg-type]
+            os.environ.update(
+                SETTINGS, DATABASE_URL=services.database_url, REDIS_URL=services.redis_url, STRIPE_API_BASE=stripe.url,
+                STRIPE_RATE_LIMIT=str(RATE), DJANGO_SETTINGS_MODULE="billing_project.settings",
+            )  # fmt: skip
+            django.setup()
+            call_command("migrate", verbosity=0)
+            _run("warm_", 100, stripe)
+            _print([_run(f"{number}_", asked.size, stripe) for number in range(asked.rounds)], asked)
+    return 0
+
+
+def _run(name: str, size: int, stripe: StandIn) -> Figures:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(STATEMENT, [name, size])
+        ids = [one for (one,) in cursor.fetchall()]
+    before = time.monotonic(), time.process_time(), _postgres_cpu(), stripe.cpu()
+    statements = _charge(ids)
+    after = time.monotonic(), time.process_time(), _postgres_cpu(), stripe.cpu()
+    seconds, *cpu = (now - then for now, then in zip(after, before, strict=True))
+    worker_ms, postgres_ms, stripe_ms = (one / size * 1000 for one in cpu)
+    with connection.cursor() as cursor:
+        condition = "status = 'success' AND subscription_id LIKE %s"
+        cursor.execute(f"SELECT count(*) FROM payments_payment WHERE {condition}", [f"{name}%"])  # noqa: S608 - ours
+        [paid] = cursor.fetchone()
+    if paid != size:
+        raise RuntimeError(f"{paid} of {size} payments are paid")
+    return Figures(
+        a_second=size / seconds, worker_ms=worker_ms, postgres_ms=postgres_ms, stripe_ms=stripe_ms,
+        statements=statements / size, memory=_memory(),
+    )  # fmt: skip
+
+
+def _charge(ids: Sequence["uuid.UUID"]) -> int:
+    """All of them, as a worker's tasks do it. Returns how many statements that took."""
+    from django.db import connection, connections
+
+    from payments import charging, gateway, tasks
+    from payments.limits import WORKER_SLOTS
+
+    messages: queue.SimpleQueue[Sequence[uuid.UUID]] = queue.SimpleQueue()
+    for start in range(0, len(ids), tasks.IDS_PER_MESSAGE):
+        messages.put(ids[start : start + tasks.IDS_PER_MESSAGE])
+    counted: list[int] = []
+
+    def work() -> None:
+        statements = 0
+
+        def count(execute: Any, *arguments: Any) -> Any:
+            nonlocal statements
+            statements += 1
+            return execute(*arguments)
+
+        with contextlib.suppress(queue.Empty), connection.execute_wrapper(count):
+            while True:
+                message = messages.get_nowait()
+                charging.charge(payment_ids=message, gateway=gateway.connect(), clock=_now, pace=tasks.LIVE)
+        counted.append(statements)
+        connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(WORKER_SLOTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counted)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _postgres_cpu() -> float:
+    """Of the server that we have started and of all that it has started, in seconds."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [backend] = cursor.fetchone()
+    parent = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return sum(cpu_of(pid) for pid in (parent, *map(int, children)))
+
+
+def _memory() -> float:
+    """Of this process, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _print(found: Sequence[Figures], asked: argparse.Namespace) -> None:
+    print(f"{asked.size:,} payments, {asked.rounds} rounds: median, least and most; ms of processor time a payment")
+    for name in Figures.__annotations__:
+        values = [getattr(one, name) for one in found]
+        print(f"  {name:12} {statistics.median(values):8.2f}   {min(values):8.2f} … {max(values):8.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
