@@ -15,11 +15,12 @@ WITH charging AS (
     FROM payments_outboxmessage GROUP BY channel
 ), awaited AS (
     -- A step that somebody waits to hear of: a payment was paid; an attempt that somebody asked for failed or was
-    -- refused; one was closed under way. What was imported has no attempt, and was told by others.
+    -- refused, which it is the moment that it is made; one was closed under way. What was imported has no attempt, and
+    -- was told by others.
     SELECT step.payment_id, step.at
     FROM payments_transition step JOIN payments_attempt attempt ON attempt.id = step.attempt_id
     WHERE (step.to_status = 'success' AND step.from_status <> 'success')
-        OR (attempt.asked_by <> 'schedule' AND (step.attempt_state = 'refused' AND step.to_status = step.from_status
+        OR (attempt.asked_by <> 'schedule' AND (step.attempt_state = 'refused' AND step.at = attempt.created_at
             OR step.from_status = 'pending' AND step.to_status = 'failed'))
 ), broken AS MATERIALIZED (
 

@@ -96,6 +96,24 @@ def test_what_breaks_a_promise_is_found_though_no_guard_holds_it(ledger: dict[st
     assert [name for name, (count, first) in found.items() if not count >= len(first) > 0] == []
 
 
+def test_a_refused_attempt_is_told_once_whatever_becomes_of_its_payment(
+    ledger: dict[str, Payment], stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """Who is closed after that waits for no other word; who never had the first one is missed."""
+    lost = ledger["lost"]
+    accept(record(event("lost", method="pm_card_chargeDeclinedLostCard"), at=clock.advance(seconds=1)), now=clock())
+    assert lost.attempts.get(number=2).state == "refused"
+    refused = OutboxMessage.objects.filter(payment=lost).latest("id")
+    OutboxMessage.objects.update(published_at=clock())
+    clock.advance(seconds=1)
+    charging.close(payment_id=lost.id, who="aida", reason="off", gateway=stripe_gateway, now=clock())
+    assert Payment.objects.get(id=lost.id).closed_at == clock()
+    assert broken(clock()) == {}
+    with restoring():
+        OutboxMessage.objects.filter(id=refused.id).delete()
+    assert broken(clock()) == {"outcomes are told": (1, (str(lost.id),))}
+
+
 def test_what_is_broken_is_named_by_its_id_and_by_the_exit_code(ledger: dict[str, Payment]) -> None:
     """3, for scripts; and one document."""
     with connection.cursor() as cursor, restoring():
