@@ -111,6 +111,8 @@ def _charge(ids: Sequence["uuid.UUID"]) -> int:
     from payments import charging, gateway, tasks
     from payments.limits import WORKER_SLOTS
 
+    # No sweep would ring again for who has lost patience.
+    pace = charging.Pace(live=True, patience=600.0)
     messages: queue.SimpleQueue[Sequence[uuid.UUID]] = queue.SimpleQueue()
     for start in range(0, len(ids), tasks.IDS_PER_MESSAGE):
         messages.put(ids[start : start + tasks.IDS_PER_MESSAGE])
@@ -127,7 +129,7 @@ def _charge(ids: Sequence["uuid.UUID"]) -> int:
         with contextlib.suppress(queue.Empty), connection.execute_wrapper(count):
             while True:
                 message = messages.get_nowait()
-                charging.charge(payment_ids=message, gateway=gateway.connect(), clock=_now, pace=tasks.LIVE)
+                charging.charge(payment_ids=message, gateway=gateway.connect(), clock=_now, pace=pace)
         counted.append(statements)
         connections.close_all()
 
@@ -151,8 +153,11 @@ def _postgres_cpu() -> float:
         cursor.execute("SELECT pg_backend_pid()")
         [backend] = cursor.fetchone()
     parent = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return sum(cpu_of(pid) for pid in (parent, *map(int, children)))
+    seconds = cpu_of(parent)
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):  # it has just ended, and is counted with the server
+            seconds += cpu_of(int(child))
+    return seconds
 
 
 def _memory() -> float:
