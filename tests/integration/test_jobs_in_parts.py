@@ -1,6 +1,8 @@
 """Jobs in parts: drafts of many, slices that ring for the rest, and items that somebody else has done meanwhile."""
 
+import importlib
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,9 @@ from payments.jobs.work import _do, work
 from payments.models import JobItem, Transition
 from tests.conftest import Clock
 from tests.integration.desk import AIDA, ask, draft, fail_many, finish, settle_one
+
+# The package exports the function under the module's name.
+working = importlib.import_module("payments.jobs.work")
 
 pytestmark = pytest.mark.django_db
 
@@ -81,3 +86,49 @@ def test_a_slice_that_leaves_something_rings_for_the_rest(
     monkeypatch.setattr(work, "__kwdefaults__", {"seconds": 60})
     tasks.work_on(job_id=job.id)
     assert jobs.progress(job).waiting == 0
+
+
+class Time:
+    """Passes when somebody sleeps, and when an item is done."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return round(self.now, 3)
+
+    def sleep(self, seconds: float) -> None:
+        """At once."""
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("rate", "took", "began"),
+    [
+        (10, [0.01] * 5, [0, 0.1, 0.2, 0.3, 0.4]),
+        (10, [0.01, 0.25, 0.01, 0.01, 0.01], [0, 0.1, 0.35, 0.36, 0.4]),
+        (1, [5, 0.01, 0.01, 0.01, 0.01], [0, 5, 5.01, 6, 7]),
+    ],
+)
+def test_what_an_item_was_late_is_made_up_for(
+    stripe_gateway: Gateway, clock: Clock, monkeypatch: pytest.MonkeyPatch, rate: int, took: list[float],
+    began: list[float],
+) -> None:  # fmt: skip
+    """Ten a second are ten a second, also where one of them takes longer; after a long halt there is no rush."""
+    time, really = Time(), working._do
+    starts: list[float] = []
+
+    def do(*arguments: Any) -> Any:
+        starts.append(time.monotonic())
+        time.sleep(took[len(starts) - 1])
+        return really(*arguments)
+
+    monkeypatch.setattr(working, "time", time)
+    monkeypatch.setattr(working, "_do", do)
+    monkeypatch.setattr(working, "AT_ONCE", 2)
+    job = draft("retry", fail_many(5, stripe_gateway, clock), clock)
+    jobs.confirm(job=job, who=AIDA, why="slowly", arguments={}, now=clock(), rate=rate)
+    assert not jobs.work(job_id=job.id, clock=clock).is_left
+    assert starts == began
+    assert set(job.items.values_list("state", flat=True)) == {"done"}
