@@ -74,4 +74,7 @@ def probe(*, gateway: Gateway, now: datetime) -> None:
 
 def _look_at_unknowns(*, now: datetime) -> None:
     """After an outage every unknown outcome is due, before all else (`find_due`); the rate limit spreads them."""
-    Payment.objects.filter(status=Payment.Status.PENDING, attempts__state=Attempt.State.UNKNOWN).update(due_at=now)
+    unknown = Payment.objects.filter(status=Payment.Status.PENDING, attempts__state=Attempt.State.UNKNOWN)
+    # In the order in which all lock them: what was asked before the pause is being settled, many at a time.
+    locked = unknown.select_for_update(of=("self",)).order_by("id").values_list("id", flat=True)
+    Payment.objects.filter(id__in=list(locked)).update(due_at=now)

@@ -139,15 +139,18 @@ class _Run:
         """Wait for the next answers or deadlines, or for so many seconds, and take each payment a step further."""
         if not self.asked:
             time.sleep(at_most or 0.0)
-        heard: list[tuple[_Begun, Reply]] = []
+        heard: list[tuple[_Begun, Brought]] = []
         for future in self._ended(at_most) if self.asked else ():
             ended = self.asked.pop(future)
             # A call that hasn't begun is taken back; one that is under way may still be carried out.
             gave_up = not future.done()
             future.cancel()
-            answer = Unknown(why="deadline") if gave_up else future.result()
-            heed(endpoint=ended.endpoint, reply=answer, now=self.clock())
+            answer = Unknown(why="deadline") if gave_up else _answer(future)
             heard.append((ended.begun, answer))
+            try:
+                heed(endpoint=ended.endpoint, reply=answer, now=self.clock())
+            except Exception as trouble:  # noqa: BLE001 - the answers that came with it are settled all the same
+                self.troubles.append(trouble)
         self._advance(heard)
 
     def _ended(self, at_most: float | None) -> Iterator["Future[Reply]"]:
@@ -208,6 +211,14 @@ class _Run:
     def _free(self, count: int) -> None:
         self.connections -= count
         connections.free(count)
+
+
+def _answer(future: "Future[Reply]") -> Reply | Exception:
+    """What a call has brought; what went wrong with it is for its payment's steps."""
+    try:
+        return future.result()
+    except Exception as trouble:  # noqa: BLE001 - as above
+        return trouble
 
 
 def _with_token(call: Call, tokens: set[Endpoint] | None) -> Call:

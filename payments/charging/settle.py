@@ -12,7 +12,6 @@ from typing import Any, assert_never
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Model
 
 from payments import declines, outbox, retry_policy, tracing
@@ -21,6 +20,7 @@ from payments.charging.arrows import ARROWS
 from payments.charging.integrity import find_mismatch
 from payments.charging.pause import pause
 from payments.charging.retry import SCHEDULE, find_retry, request_attempt
+from payments.charging.together import together
 from payments.models import Attempt, OutboxMessage, Pause, Payment, Transition
 from payments.models.changes import save_changes, values_of
 
@@ -49,7 +49,7 @@ def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe
 def settle_all(settlements: Sequence[Settlement], *, now: datetime) -> None:
     """Record answers about different payments: all of them, or none where this raises."""
     done: list[_Settling] = []
-    with transaction.atomic():
+    with together(len(settlements)):
         notes = Notes()
         payments, attempts = _locked([one.attempt for one in settlements])
         for one in settlements:
@@ -91,8 +91,8 @@ class Notes:
     told: list[OutboxMessage] = field(default_factory=list)
 
     def declines_of(self, card: str) -> int:
-        """How many attempts with this card are noted and not written yet."""
-        return sum(isinstance(row, Attempt) and row.card == card for row, _ in self.rows)
+        """How many declines of this card are noted and not written yet."""
+        return sum(isinstance(row, Attempt) and row.card == card != read["card"] for row, read in self.rows)
 
     def write(self) -> None:
         """All that was noted since the last time, in the order in which it happened."""

@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any, assert_never
 
 import structlog
-from django.db import connection, transaction
+from django.db import connection
 
 from payments.answers import Answer, Intent
 from payments.charging.claim import Claim, new_key
 from payments.charging.settle import Settlement, settle, settle_all
+from payments.charging.together import together
 from payments.models import Attempt, Payment
 from payments.retry_policy import KEY_LIFETIME
 
@@ -72,6 +73,9 @@ def _carry_out(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]
         try:
             return _together(alike, now)
         except Exception as trouble:  # noqa: BLE001 - whose it is, is found out below
+            if connection.connection is None or not connection.is_usable():
+                # Perhaps the COMMIT was carried out: what counts looks would count this one twice.
+                return [trouble] * len(alike)
             log.warning("written one by one", count=len(alike), error=type(trouble).__name__)
     return [_alone(one, now) for one in alike]
 
@@ -137,7 +141,7 @@ def bind_all(binds: Sequence[Bind], *, now: datetime) -> list[str | None]:
     wishes = [
         (one.claim.payment, one.made.id, one.claim.customer or "", one.account, one.made.livemode) for one in binds
     ]
-    with transaction.atomic(), connection.cursor() as cursor:
+    with together(len(binds)), connection.cursor() as cursor:
         cursor.execute(_BIND, [list(column) for column in zip(*wishes, strict=True)])
         bound: dict[uuid.UUID, str | None] = dict(cursor.fetchall())
         Attempt.objects.filter(id__in=[one.claim.attempt for one in binds], sent_at__isnull=True).update(sent_at=now)

@@ -34,7 +34,8 @@ class PooledClient(stripe.HTTPClient):
             answer = self._pool.request(
                 method.upper(), url, body=post_data, headers=headers, redirect=False, retries=False
             )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except Exception as error:
+            # As the SDK's own clients do: whatever it is, nobody knows what has become of the call.
             raise stripe.APIConnectionError(f"no answer: {type(error).__name__}") from error  # type: ignore[no-untyped-call]
         return answer.data, answer.status, answer.headers
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DataError, IntegrityError
+from django.db import DataError, IntegrityError, OperationalError
 
 from billing_project.dev.simulator import Simulator
 from payments import charging, limits
@@ -70,6 +70,33 @@ def test_what_goes_wrong_with_one_is_raised_when_the_others_have_come_to_rest(
         charging.charge(payment_ids=[first.id, second.id, third.id], gateway=gateway, clock=clock)
     assert [type(one) for one in raised.value.exceptions] == [IntegrityError]
     rows = Payment.objects.exclude(id=before.id).order_by("subscription_id").values_list("status", "lease_until")
+    assert list(rows) == [("success", None), ("pending", clock() + LEASE), ("success", None)]
+
+
+def test_a_call_that_breaks_and_a_word_for_all_that_can_not_be_kept_leave_the_others_settled(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: what else an answer means is noted, or fails, beside what it means for its payment."""
+    first, second, third = take_in(clock, "a", "b", "c")
+
+    class Breaks(Gateway):
+        """Has a mistake of ours in it."""
+
+        def create(self, **sent: Any) -> Any:
+            if sent["wish"].subscription == "b":
+                raise RuntimeError("a mistake")
+            return super().create(**sent)
+
+    def heed(**_: Any) -> None:
+        raise OperationalError("the database is away for a moment")
+
+    monkeypatch.setattr("payments.charging.run.heed", heed)
+    with pytest.raises(ExceptionGroup, match=r"^payments were interrupted") as raised:
+        charging.charge(
+            payment_ids=[first.id, second.id, third.id], gateway=Breaks(stripe_gateway._client), clock=clock
+        )
+    assert {type(one) for one in raised.value.exceptions} == {RuntimeError, OperationalError}
+    rows = Payment.objects.order_by("subscription_id").values_list("status", "lease_until")
     assert list(rows) == [("success", None), ("pending", clock() + LEASE), ("success", None)]
 
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection, connections, transaction
 
-from payments import charging
+from payments import charging, notifications
 from payments.answers import Unknown
-from payments.models import Attempt
+from payments.charging.writes import Settle, Write, carry_out
+from payments.models import Attempt, Payment
 from tests.conftest import Clock
 from tests.integration.ledger_rows import attempt, payment
 
@@ -49,19 +50,34 @@ def test_settling_never_undoes_what_a_worker_writes_before_it_confirms(clock: Cl
     def settle() -> None:
         charging.settle(attempt_id=row.id, answer=Unknown(why="reset"), now=clock() + timedelta(seconds=1))
 
-    def about_to_confirm() -> None:
-        Attempt.objects.filter(id=row.id).update(**{written: new})
-
-    with ThreadPoolExecutor(2) as threads:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE payments_transition IN SHARE MODE")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Attempt.objects.filter(id=row.id).update(**{written: new})
             settling = elsewhere(threads, settle)
-            while not waiting():  # it has read the attempt, and can't write its history yet
+            while not waiting():  # it wants the attempt, to read it or to write it
                 assert not settling.done()
-            confirming = elsewhere(threads, about_to_confirm)
-            while waiting() < 2 and not confirming.done():
-                pass  # either it waits for who settles, or it was let by
         settling.result(PATIENCE)
-        confirming.result(PATIENCE)
     row.refresh_from_db()
+    assert row.in_doubt is (written == "sent_at")
     assert (row.state, getattr(row, written)) == ("unknown", new)
+
+
+def test_a_payment_that_somebody_holds_keeps_no_other_from_being_settled(clock: Clock) -> None:
+    """P5: a forgotten transaction of whoever sits at a psql prompt is the trouble of one payment."""
+    rows = []
+    for name in ("sub_1", "sub_2", "sub_3"):
+        row = payment(subscription_id=name, id=notifications.payment_id(subscription=name, number=1))
+        rows.append(attempt(row, idempotency_key=name))
+    *others, held = sorted(rows, key=lambda one: one.payment_id)
+    answers: list[Write] = [Settle(attempt=row.id, answer=Unknown(why="reset")) for row in (*others, held)]
+    unknown = Attempt.objects.filter(state="unknown")
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Payment.objects.select_for_update().get(id=held.payment_id)
+            settling = elsewhere(threads, lambda: carry_out(answers, now=clock() + timedelta(seconds=1)))
+            while unknown.count() < len(others):
+                assert not settling.done()
+            assert not unknown.filter(id=held.id).exists()
+        settling.result(PATIENCE)
+    assert unknown.count() == len(rows)

@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from payments.answers import Declined, Intent, Seen, Unknown
+from payments.charging import writes
 from payments.charging.claim import Claim, Step
 from payments.charging.settle import Settlement, settle_all
 from payments.charging.writes import Bind, Send, Sending, Settle, bind_all, carry_out, send_all
 from payments.models import Attempt, OutboxMessage, Payment, Transition
-from payments.retry_policy import KEY_LIFETIME
+from payments.retry_policy import KEY_LIFETIME, NETWORK_CAP
 from tests.integration.ledger_rows import FAILED, NOW, attempt, payment
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +150,28 @@ def test_an_answer_that_can_not_be_written_keeps_no_neighbour_from_being_settled
     assert OutboxMessage.objects.count() == Transition.objects.count() == 2
 
 
+def test_a_decline_whose_card_is_not_known_is_no_other_ones_decline(settings: Any) -> None:
+    """Its neighbours' cards aren't known either; the networks' cap is of one card."""
+    settings.RETRY_SOFT_AFTER = [timedelta(hours=1)]
+    *neighbours, poor = make(NETWORK_CAP)
+    answers = [Settlement(row.id, paid(row)) for row in neighbours]
+    declined = Declined(code="card_declined", decline_code="insufficient_funds")
+    settle_all([*answers, Settlement(poor.id, declined)], now=SOON)
+    assert Payment.objects.get(id=poor.payment_id).retry_at == SOON + timedelta(hours=1)
+
+
+def test_what_is_only_looked_at_is_no_decline_of_now(settings: Any) -> None:
+    """It was counted when it was declined."""
+    settings.RETRY_SOFT_AFTER = [timedelta(hours=1)]
+    *before, poor = make(NETWORK_CAP // 2 + 1)
+    Attempt.objects.filter(id__in=[row.id for row in before]).update(state="declined", ended_at=NOW, card="fp_1")
+    Payment.objects.filter(id__in=[row.payment_id for row in before]).update(**FAILED | {"due_at": NOW})
+    looks = [Settlement(row.id, Unknown(why="reset", request="req_2")) for row in before]
+    declined = Declined(code="card_declined", decline_code="insufficient_funds", card="fp_1")
+    settle_all([*looks, Settlement(poor.id, declined)], now=SOON)
+    assert Payment.objects.get(id=poor.payment_id).retry_at == SOON + timedelta(hours=1)
+
+
 def test_two_answers_about_one_payment_are_never_settled_in_one_breath() -> None:
     """P3: each must find what the other has made of the payment."""
     [row] = make(1)
@@ -160,6 +183,21 @@ def test_two_answers_about_one_payment_are_never_settled_in_one_breath() -> None
     assert states() == {row.id: ("pending", "declined"), again.id: ("pending", "sending")}
     assert carry_out([Settle(attempt=one.attempt, answer=one.answer) for one in both], now=SOON) == [None, None]
     assert states() == {row.id: ("success", "declined"), again.id: ("success", "superseded")}
+
+
+def test_after_a_lost_connection_nothing_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its COMMIT may have been carried out, and to count a look or a try twice would put off the next one."""
+    lost = OperationalError("server closed the connection unexpectedly")
+
+    def lose(*_: Any, **__: Any) -> None:
+        raise lost
+
+    monkeypatch.setattr(writes, "settle_all", lose)
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    rows = make(2)
+    brought = carry_out([Settle(attempt=row.id, answer=Unknown(why="reset")) for row in rows], now=SOON)
+    assert brought == [lost, lost]
+    assert set(states().values()) == {("pending", "sending")}
 
 
 def test_of_many_that_are_about_to_confirm_each_gets_what_it_sends() -> None:
