@@ -89,18 +89,22 @@ def count_prunable(*, now: datetime, kinds: Collection[Kind] = KINDS) -> dict[st
 
 
 def prune(
-    *, now: datetime, kinds: Collection[Kind] = KINDS, stop: Callable[[], bool] = lambda: False, pause: float = PAUSE
-) -> Iterator[Step]:
-    """These kinds, where they have a setting, batch by batch, until nothing is left or `stop` says so."""
+    *, now: datetime, kinds: Collection[Kind] = KINDS, stop: Callable[[], bool] = lambda: False, pause: float = PAUSE,
+    rest: Callable[[float], object] = time.sleep,
+) -> Iterator[Step]:  # fmt: skip
+    """These kinds, where they have a setting, batch by batch, until nothing is left or `stop` says so. After each batch
+    it rests for `pause` seconds."""
     for kind, kept in kept_for().items():
         if kind not in kinds:
             continue
         before = now - kept
         _begin(kind, before)
         for source in (one for one in SOURCES if one.kind == kind):
-            for rows in _of(source, before, pause):
+            for rows in _of(source, before):
                 Pruned.objects.filter(what=kind).update(rows=F("rows") + rows)
                 yield Step(kind=kind, what=source.what, rows=rows)
+                if not stop():
+                    rest(pause)
                 if stop():
                     return
         Pruned.objects.filter(what=kind).update(pruned_at=now)
@@ -135,7 +139,7 @@ def _begin(kind: Kind, before: datetime) -> None:
     Pruned.objects.filter(what=kind, before__lt=before).update(before=before)
 
 
-def _of(source: Source, before: datetime, pause: float) -> Iterator[int]:
+def _of(source: Source, before: datetime) -> Iterator[int]:
     """Along the ids, as what stays behind is not looked at again."""
     rows = source.rows(before=before).order_by("pk")
     if source.made:
@@ -149,4 +153,3 @@ def _of(source: Source, before: datetime, pause: float) -> Iterator[int]:
         last = ids[-1]
         if removed := source.remove(ids=ids, before=before):
             yield removed
-            time.sleep(pause)

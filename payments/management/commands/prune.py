@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from payments import retention
 from payments.management.progress import Show
-from payments.management.terminal import DONE, DRY, STOPPED, AnsweringCommand, add_json
+from payments.management.terminal import DONE, DRY, STOPPED, AnsweringCommand, add_json, heeding_ctrl_c
 from payments.retention import KINDS
 
 FOR_EVER = "Everything is kept for ever: set KEEP_OUTBOX, KEEP_JOBS, KEEP_INBOX, KEEP_WEBHOOKS or KEEP_PERSONAL."
@@ -69,10 +69,12 @@ manage.py prune --only webhooks --yes
         interrupted = False
         try:
             total = sum(sum(of.values()) for of in retention.count_prunable(now=now, kinds=kinds).values())
-            with Show(self.stderr, what="Pruned", total=total) as show:
-                for step in retention.prune(now=now, kinds=kinds, pause=pause):
+            with Show(self.stderr, what="Pruned", total=total) as show, heeding_ctrl_c() as ctrl_c:
+                steps = retention.prune(now=now, kinds=kinds, stop=ctrl_c.is_set, pause=pause, rest=ctrl_c.wait)
+                for step in steps:
                     counts[step.kind][step.what] += step.rows
                     show.at(sum(of.total() for of in counts.values()))
+                interrupted = ctrl_c.is_set()
         except KeyboardInterrupt:
             interrupted = True
         return {kind: dict(of) for kind, of in counts.items()}, interrupted
