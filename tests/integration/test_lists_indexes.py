@@ -63,6 +63,18 @@ def asked(model: type[Any], **query: Any) -> Any:
     ).queryset  # fmt: skip
 
 
+def state_of(index: str) -> list[tuple[Any, ...]]:
+    """What the planner goes by: whether it may use it at all, and how large it takes it and its table to be."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT i.relname, indisvalid, indcheckxmin, i.relpages, i.reltuples, t.relpages, t.reltuples "
+            "FROM pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_class t ON t.oid = indrelid WHERE i.relname LIKE %s",
+            [index + "%"],
+        )
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+
 def plan_of(rows: Any) -> tuple[set[str], set[str]]:
     """The indexes that PostgreSQL would use for the first page, and the tables that it would read whole."""
     indexes, whole = set(), set()
@@ -105,7 +117,7 @@ def test_each_search_uses_its_index(some: Payment, kind: str, index: str) -> Non
     assert rows.filter(id=some.id).exists()
     indexes, whole = plan_of(rows)
     is_used = any(name.startswith(index) for name in indexes) or (kind == "name" and "payment_number" in indexes)
-    assert is_used, rows[:25].explain()
+    assert is_used, f"{state_of(index)}\n{rows[:25].explain()}"
     assert not whole
     assert not plan_of(asked(Payment, q=word, status="success", currency=some.currency))[1]
 
