@@ -68,7 +68,8 @@ def state_of(index: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT i.relname, indisvalid, indcheckxmin, i.relpages, i.reltuples, t.relpages, t.reltuples "
-            "FROM pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_class t ON t.oid = indrelid WHERE i.relname LIKE %s",
+            "FROM pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_class t ON t.oid = indrelid "
+            "WHERE i.relname LIKE %s",
             [index + "%"],
         )
         found: list[tuple[Any, ...]] = cursor.fetchall()
