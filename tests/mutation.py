@@ -53,11 +53,14 @@ CHARGING = {
     "pause": "pause_rows pause charging_outcomes charging_in_doubt",
     "retry": "retry_rows retries replay_failed settled_facts close charging_outcomes charging_in_doubt",
     "run": "runs charging_outcomes charging_in_doubt turns pause tracing",
-    "settle": (
+    "notes": "writes retries settled_facts",
+    "settle": "settled_facts settle_races writes close",
+    "settling": (
         "settled_facts late_answers late_looks answers notify_pending processing settle_races "
         "charging_outcomes charging_in_doubt retries writes"
     ),
     "steps": "steps charging_outcomes charging_in_doubt tracing",
+    "together": "settle_races writes",
     "turns": "unit/turns turns runs due",
     "writes": "writes steps late_answers charging_outcomes",
 }

@@ -1,10 +1,18 @@
 """The steps of one payment whose writes are carried out as they come: what is left is its calls."""
 
+from datetime import datetime
+
+from payments.answers import Intent
 from payments.charging import writes
 from payments.charging.claim import Claim
 from payments.charging.steps import Call, Calls, Clock
 from payments.charging.steps import steps as steps_with_writes
 from payments.gateway import Gateway
+
+
+def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str | None:
+    """What one of these steps writes, alone."""
+    return writes.bind_all([writes.Bind(claim=claim, made=made, account=account)], now=now)[0]
 
 
 def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Calls:

@@ -2,9 +2,9 @@
 
 In the order a payment meets them: `due` (what waits, and who first), `turns` (wait for tokens), `claim` (take what is
 due), `steps` (what to ask Stripe, and when), `run` (many payments side by side), `writes` and `together` (what they
-write between their calls, for many at once), `settle` (record an outcome), `retry` (try a failed payment again),
-`pause` (stand still), `close` (nothing more can be taken), `adoption` (bind again what a restored database has
-forgotten).
+write between their calls, for many at once), `settle` with `settling` and `notes` (record an outcome), `retry` (try a
+failed payment again), `pause` (stand still), `close` (nothing more can be taken), `adoption` (bind again what a
+restored database has forgotten).
 """
 
 from payments.charging.adoption import NotAdopted, adopt

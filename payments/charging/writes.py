@@ -15,7 +15,7 @@ from django.db import connection
 
 from payments.answers import Answer, Intent
 from payments.charging.claim import Claim, new_key
-from payments.charging.settle import Settlement, settle, settle_all
+from payments.charging.settle import Settlement, settle_all
 from payments.charging.together import together
 from payments.models import Attempt, Payment
 from payments.retry_policy import KEY_LIFETIME
@@ -95,23 +95,9 @@ def _together(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]:
 
 def _alone(write: Write, now: datetime) -> Wrote | Exception:
     try:
-        match write:
-            case Bind():
-                return bind(claim=write.claim, made=write.made, account=write.account, now=now)
-            case Send():
-                return send_all([write.attempt], now=now)[0]
-            case Settle():
-                settle(attempt_id=write.attempt, answer=write.answer, now=now)
-                return None
-            case _:
-                assert_never(write)
+        return _together([write], now)[0]
     except Exception as trouble:  # noqa: BLE001 - for the payment's own steps
         return trouble
-
-
-def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str | None:
-    """`bind_all` of one."""
-    return bind_all([Bind(claim=claim, made=made, account=account)], now=now)[0]
 
 
 # Compare and set, in the order in which all others lock payments. The attempts are marked in the same commit, as

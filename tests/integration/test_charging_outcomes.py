@@ -9,14 +9,13 @@ from billing_project.dev.simulator import Simulator
 from payments import charging
 from payments.answers import Declined, Seen
 from payments.charging.claim import LEASE
-from payments.charging.writes import bind
 from payments.gateway import Gateway
 from payments.models import Attempt, Payment, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 from tests.integration.ledger_rows import restoring
 from tests.integration.one_payment import charge, take_in, told
-from tests.stepping import steps
+from tests.stepping import bind, steps
 
 pytestmark = pytest.mark.django_db
 

@@ -11,12 +11,11 @@ from django.db import connection
 from billing_project.dev.simulator import Simulator
 from payments import charging, notifications
 from payments.answers import Seen
-from payments.charging.writes import bind
 from payments.gateway import Gateway
 from payments.models import Attempt, OutboxMessage, Payment, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
-from tests.stepping import steps
+from tests.stepping import bind, steps
 
 pytestmark = pytest.mark.django_db
 

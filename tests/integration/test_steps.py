@@ -13,7 +13,6 @@ from payments import charging
 from payments.answers import Account, Answer, Declined, Misconfigured, Rejected, Reply, Seen, Unknown
 from payments.charging.claim import Claim
 from payments.charging.steps import Calls
-from payments.charging.writes import bind
 from payments.gateway import CreateIntent, Gateway
 from payments.limits import Endpoint
 from payments.models import Attempt, Payment
@@ -21,7 +20,7 @@ from payments.retry_policy import KEY_LIFETIME
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
 from tests.integration.ledger_rows import restoring
-from tests.stepping import steps
+from tests.stepping import bind, steps
 
 pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)

@@ -3,7 +3,7 @@
 A guard whose removal goes unseen is a missing history.
 """
 
-import importlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,16 +14,15 @@ from bridge.kafka import Source
 from payments import declines, outbox
 from payments.answers import Declined, Intent
 from payments.charging import steps, writes
-from payments.charging.claim import Claim
+from payments.charging.settle import settle_all
+from payments.charging.settling import Settling
+from payments.charging.writes import Bind
 from payments.models import Attempt, Payment
 from tests.proof.crash import Way
 from tests.proof.history import Laboratory, points
 from tests.proof.tally import Tally
 from tests.proof.test_crash_points import NAMED
 from tests.switches import without_trigger
-
-# The package exports the function under the module's name.
-settling = importlib.import_module("payments.charging.settle")
 
 
 @pytest.fixture
@@ -50,11 +49,12 @@ def test_with_all_guards_nothing_is_broken(broken: Any) -> None:
 def test_binding_without_compare_and_set_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """P1: whoever comes late would bind a second PaymentIntent over the first, if the database let them."""
 
-    def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str:
-        Payment.objects.filter(id=claim.payment).update(intent_id=made.id, livemode=made.livemode)
-        return made.id
+    def bind_all(binds: Sequence[Bind], *, now: datetime) -> list[str]:
+        for one in binds:
+            Payment.objects.filter(id=one.claim.payment).update(intent_id=one.made.id, livemode=one.made.livemode)
+        return [one.made.id for one in binds]
 
-    monkeypatch.setattr(writes, "bind", bind)
+    monkeypatch.setattr(writes, "bind_all", bind_all)
     assert broken("success", Way.STALL_AFTER) == {"unexpected"}
     with without_trigger("payment_bound_for_good", on=Payment):
         assert "P1" in broken("success", Way.STALL_AFTER)
@@ -63,16 +63,16 @@ def test_binding_without_compare_and_set_is_seen(broken: Any, monkeypatch: pytes
 def test_confirming_before_the_binding_is_committed_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """P1: a charge that nobody would find again after a crash."""
 
-    def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str:
-        return made.id
+    def bind_all(binds: Sequence[Bind], *, now: datetime) -> list[str]:
+        return [one.made.id for one in binds]
 
-    monkeypatch.setattr(writes, "bind", bind)
+    monkeypatch.setattr(writes, "bind_all", bind_all)
     assert "P1" in broken("success", Way.DIE_AFTER)
 
 
 def test_believing_a_look_that_saw_no_payment_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """P3: what hasn't been carried out, or is still on its way, isn't a decline."""
-    really = settling._Settling._seen
+    really = Settling._seen
 
     def seen(self: Any, intent: Intent, refusal: Declined | None) -> None:
         if intent.status == "requires_payment_method" and self.attempt.state in Attempt.OPEN:
@@ -81,7 +81,7 @@ def test_believing_a_look_that_saw_no_payment_is_seen(broken: Any, monkeypatch: 
             really(self, intent, refusal)
 
     monkeypatch.setattr(steps, "NOT_PROVEN", ())
-    monkeypatch.setattr(settling._Settling, "_seen", seen)
+    monkeypatch.setattr(Settling, "_seen", seen)
     assert "P3" in broken("success", Way.DIE_BEFORE)
 
 
@@ -91,7 +91,7 @@ def test_failing_what_is_unknown_is_seen(broken: Any, monkeypatch: pytest.Monkey
     def unknown(self: Any, why: str, **_: Any) -> None:
         self._failed(Attempt.State.REJECTED, declines.UNKNOWN_REJECTION, why)
 
-    monkeypatch.setattr(settling._Settling, "_unknown", unknown)
+    monkeypatch.setattr(Settling, "_unknown", unknown)
     assert "P3" in broken("reset after", Way.DIE_AFTER)
 
 
@@ -124,20 +124,20 @@ def test_marking_before_the_acknowledgement_is_seen(broken: Any, monkeypatch: py
 def test_telling_outside_of_the_settling_transaction_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """P4: a death after the COMMIT leaves an outcome untold."""
     late: list[dict[str, Any]] = []
-    really, settle = outbox.tell, settling.settle
+    really = outbox.tell
 
-    def settle_then_tell(**arguments: Any) -> None:
-        settle(**arguments)
+    def settle_then_tell(*settlements: Any, **when: Any) -> None:
+        settle_all(*settlements, **when)
         while late:
             really(**late.pop())
 
     monkeypatch.setattr(outbox, "tell", lambda **arguments: late.append(arguments | {"among": None}))
-    monkeypatch.setattr(writes, "settle", settle_then_tell)
+    monkeypatch.setattr(writes, "settle_all", settle_then_tell)
     assert "P4" in broken("success", Way.DIE_AFTER)
 
 
 def test_taking_a_200_for_a_success_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """P3: a PaymentIntent that is being processed isn't paid."""
-    succeeded = settling._Settling._succeeded
-    monkeypatch.setattr(settling._Settling, "_seen", lambda self, intent, _: succeeded(self, intent))
+    succeeded = Settling._succeeded
+    monkeypatch.setattr(Settling, "_seen", lambda self, intent, _: succeeded(self, intent))
     assert "P3" in broken("processing", Way.DIE_AFTER)

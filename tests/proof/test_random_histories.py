@@ -3,21 +3,18 @@
 A red one names itself; `PROOF_HISTORY=random/17 … -k one_history` runs it again.
 """
 
-import importlib
 import re
 from typing import Any
 
 import pytest
 
 from payments import declines
+from payments.charging.settling import Settling
 from payments.models import Attempt
 from tests.proof.history import Laboratory
 from tests.proof.random_histories import History, Red, find_red, found, run_random, shrink
 from tests.proof.sizes import ONLY, RANDOM_HISTORIES, SEED
 from tests.proof.tally import Tally
-
-# The package exports the function under the module's name.
-settling = importlib.import_module("payments.charging.settle")
 
 # So many to a test: enough that starting one costs nothing, few enough that the workers of a run stay busy.
 TOGETHER = 20
@@ -62,7 +59,7 @@ def test_a_removed_guard_turns_a_random_history_red_and_it_is_made_small(
         if self.attempt.state in Attempt.OPEN:
             self._failed(Attempt.State.DECLINED, declines.BY_CODE["processing_error"], why)
 
-    monkeypatch.setattr(settling._Settling, "_unknown", unknown)
+    monkeypatch.setattr(Settling, "_unknown", unknown)
     blind = Laboratory(stripe=laboratory.stripe, session=laboratory.session, tally=Tally())
     reds = (run_random(blind, History(seed=seed)) for seed in range(FIRST, FIRST + TOGETHER))
     red = next(red for red in reds if red)

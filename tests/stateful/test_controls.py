@@ -1,23 +1,19 @@
 """Does the machine see anything? Each guard is switched off here, and a history that needs it must turn red."""
 
-import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from payments import declines
-from payments.answers import Intent
 from payments.charging import writes
-from payments.charging.claim import Claim
+from payments.charging.settling import Settling
+from payments.charging.writes import Bind
 from payments.models import Attempt, Payment
 from tests.stateful.desk import Desk
 from tests.stateful.machine import Machine
 from tests.switches import without_trigger
-
-# The package exports the function under the module's name.
-settling = importlib.import_module("payments.charging.settle")
 
 # Of the first attempt with a method whose customer isn't known: owner, create, account; then comes the confirm.
 BEFORE_CONFIRM, BEFORE_BIND = 3, 1
@@ -68,7 +64,7 @@ def test_failing_what_is_unknown_is_seen(machine: Machine, monkeypatch: pytest.M
         if self.attempt.state in Attempt.OPEN:
             self._failed(Attempt.State.REJECTED, declines.UNKNOWN_REJECTION, why)
 
-    monkeypatch.setattr(settling._Settling, "_unknown", unknown)
+    monkeypatch.setattr(Settling, "_unknown", unknown)
     with pytest.raises(AssertionError, match="P3: failed, and money was taken"):
         lose_the_answer_to_a_charge(machine)
 
@@ -76,10 +72,11 @@ def test_failing_what_is_unknown_is_seen(machine: Machine, monkeypatch: pytest.M
 def test_binding_without_compare_and_set_is_seen(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """P1: whoever comes late binds a second PaymentIntent over the first."""
 
-    def bind(*, claim: Claim, made: Intent, account: str, now: datetime) -> str:
-        Payment.objects.filter(id=claim.payment).update(intent_id=made.id, livemode=made.livemode)
-        return made.id
+    def bind_all(binds: Sequence[Bind], *, now: datetime) -> list[str]:
+        for one in binds:
+            Payment.objects.filter(id=one.claim.payment).update(intent_id=one.made.id, livemode=one.made.livemode)
+        return [one.made.id for one in binds]
 
-    monkeypatch.setattr(writes, "bind", bind)
+    monkeypatch.setattr(writes, "bind_all", bind_all)
     with without_trigger("payment_bound_for_good", on=Payment), pytest.raises(AssertionError, match="P1: "):
         bind_late(machine)
