@@ -27,12 +27,16 @@ STRIPE_MS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Seconds from a record's time to its payment's outcome, of live payments; the replay's own numbers."""
+    """Seconds from a record's time to its payment's outcome, of live payments; the replay's own numbers.
+
+    `pace` is items a second, from the replay's first to its last one.
+    """
 
     idle: list[float]
     beside: list[float]
     size: int
     seconds: float
+    pace: float
     twice: int
 
 
@@ -81,7 +85,7 @@ def replay_beside_live(deployment: "Deployment", *, size: int, rate: int, idle: 
     _wait(deployment, "live", live)
     return Figures(
         idle=_latencies(deployment, "idle"), beside=_latencies(deployment, "live"), size=size, seconds=seconds,
-        twice=len(deployment.stripe.ledger.twice_charged()),
+        pace=_pace(deployment), twice=len(deployment.stripe.ledger.twice_charged()),
     )  # fmt: skip
 
 
@@ -129,6 +133,12 @@ def _paid(deployment: "Deployment", prefix: str) -> int:
     return deployment.count(sql, f"{prefix}\\_%")
 
 
+def _pace(deployment: "Deployment") -> float:
+    sql = "SELECT ((count(*) - 1) / extract(epoch FROM max(at) - min(at)))::float FROM payments_jobitem"
+    [(pace,)] = deployment.rows(sql)
+    return float(pace)
+
+
 def _wait(deployment: "Deployment", prefix: str, count: int) -> None:
     what = f"{count} {prefix} payments are paid"
     deployment.wait_until(lambda: _paid(deployment, prefix) >= count, what=what, within=120)
@@ -142,9 +152,9 @@ def _latencies(deployment: "Deployment", prefix: str) -> list[float]:
 
 
 def _print(figures: Figures, asked: argparse.Namespace) -> None:
-    pace = f"{figures.size / figures.seconds:.1f} a second"
     print(f"{figures.size:,} failed payments tried again at {asked.rate} a second, STRIPE_RATE_LIMIT={asked.limit}")
-    print(f"all paid after {figures.seconds:.0f} s: {pace}; charged twice: {figures.twice}")
+    print(f"tried again {figures.pace:.1f} a second; all judged, tried again and paid after {figures.seconds:.0f} s; "
+          f"charged twice: {figures.twice}")  # fmt: skip
     for name, found in (("before", figures.idle), ("beside it", figures.beside)):
         cuts = statistics.quantiles(found, n=100)
         print(f"live payments {name:9} {len(found):5}: median {statistics.median(found):.2f} s, "

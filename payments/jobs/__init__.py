@@ -10,10 +10,11 @@ What is left to do stands in rows; a message is a doorbell here, too.
 from payments.jobs.ask import NotAllowed, Preview, approve, confirm, draft, go_on, preview, reject, stop
 from payments.jobs.classes import Class, Refusal, find_classes, find_outcomes, find_refusals
 from payments.jobs.tasks import ring
-from payments.jobs.work import Progress, progress, work
+from payments.jobs.work import Metronome, Progress, progress, work
 
 __all__ = [
     "Class",
+    "Metronome",
     "NotAllowed",
     "Preview",
     "Progress",

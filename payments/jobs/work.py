@@ -59,7 +59,23 @@ def progress(job: Job) -> Progress:
     return Progress(total=job.total, done=done, waiting=waiting, refused=job.total - done - waiting)
 
 
-def work(*, job_id: int, clock: Callable[[], datetime], seconds: float = SLICE) -> Worked:
+class Metronome:
+    """When a job's next item has its turn. Who works slice by slice keeps one: what passes between them is made up."""
+
+    def __init__(self) -> None:
+        self._turn = time.monotonic()
+
+    def wait(self, rate: int | None) -> None:
+        """Until the next turn, at so many a second; None: at once."""
+        if not rate:
+            return
+        self._turn = max(self._turn + 1 / rate, time.monotonic() - CATCH_UP)
+        time.sleep(max(0.0, self._turn - time.monotonic()))
+
+
+def work(
+    *, job_id: int, clock: Callable[[], datetime], seconds: float = SLICE, metronome: Metronome | None = None
+) -> Worked:
     """Work on a job for so long, if it runs and nobody else does."""
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=clock())
     running = Job.objects.filter(id=job_id, state=Job.State.RUNNING)
@@ -68,7 +84,7 @@ def work(*, job_id: int, clock: Callable[[], datetime], seconds: float = SLICE) 
     job = Job.objects.get(id=job_id)
     due: list[uuid.UUID] = []
     try:
-        for did in _items(job, clock, time.monotonic() + seconds):
+        for did in _items(job, clock, time.monotonic() + seconds, metronome or Metronome()):
             due += did.ring
     finally:
         Job.objects.filter(id=job_id).update(lease_until=None)
@@ -78,11 +94,9 @@ def work(*, job_id: int, clock: Callable[[], datetime], seconds: float = SLICE) 
     return Worked(is_left=is_left and running.exists(), due=tuple(due))
 
 
-def _items(job: Job, clock: Callable[[], datetime], until: float) -> Iterator[Did]:
+def _items(job: Job, clock: Callable[[], datetime], until: float, metronome: Metronome) -> Iterator[Did]:
     """Do one after the other, at the job's rate, until the time is up or somebody stops it."""
     action = ACTIONS[job.action]
-    pause = 1 / job.rate if job.rate else 0.0
-    turn = time.monotonic()
     for item_id in _waiting(job):
         if time.monotonic() >= until or not Job.objects.filter(id=job.id, state=Job.State.RUNNING).exists():
             return
@@ -91,8 +105,7 @@ def _items(job: Job, clock: Callable[[], datetime], until: float) -> Iterator[Di
             counters.JOB_ITEMS.labels(job.action, _state_after(outcome).value).inc()
         if isinstance(outcome, Did):
             yield outcome
-        turn = max(turn + pause, time.monotonic() - CATCH_UP)
-        time.sleep(max(0.0, turn - time.monotonic()))
+        metronome.wait(job.rate)
 
 
 def _waiting(job: Job) -> Iterator[int]:

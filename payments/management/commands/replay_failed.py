@@ -139,10 +139,11 @@ manage.py replay_failed --job 12 --yes            go on with it
 
     def _work(self, job: Job, ctrl_c: threading.Event) -> None:
         """Until nothing is left, or somebody stops it. While a worker has it, this only looks on."""
+        metronome = jobs.Metronome()
         with Show(self.stderr, what="Tried again", total=job.total) as show:
             while job.state == Job.State.RUNNING and not ctrl_c.is_set():
                 before = jobs.progress(job)
-                worked = jobs.work(job_id=job.pk, clock=_now, seconds=SLICE)
+                worked = jobs.work(job_id=job.pk, clock=_now, seconds=SLICE, metronome=metronome)
                 tasks.ring(payment_ids=worked.due, fresh=False)
                 at = jobs.progress(job)
                 show.at(at.ended)
