@@ -93,7 +93,7 @@ bench-notifications: $(STAMP)  ## how many milliseconds after its commit an outc
 bench-charge: $(STAMP)  ## what it costs to charge SIZE payments (5,000: minutes); ARGS=--slow=0.05, --rounds=1
 	@$(BIN)/python -m benchmarks.charge --size $(if $(filter file,$(origin SIZE)),5000,$(SIZE)) $(ARGS)
 
-bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: five minutes); ARGS=--rate=20
+bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: eight minutes); ARGS=--rate=20
 	@$(BIN)/python -m benchmarks.replay --size $(if $(filter file,$(origin SIZE)),10000,$(SIZE)) $(ARGS)
 
 mutation: $(STAMP)  ## change the money code in one place at a time: what no test notices; hours; ROOM=money for one

@@ -92,7 +92,7 @@ def replay_beside_live(deployment: "Deployment", *, size: int, rate: int, idle: 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=10_000, help="how many failed payments")
-    parser.add_argument("--rate", type=int, default=40, help="so many are tried again a second")
+    parser.add_argument("--rate", type=int, default=25, help="so many are tried again a second")
     parser.add_argument("--limit", type=int, default=60, help="STRIPE_RATE_LIMIT")
     parser.add_argument("--folder", type=Path, help="where the services keep their data meanwhile")
     return parser.parse_args()
