@@ -113,6 +113,7 @@ def _charge(ids: Sequence["uuid.UUID"]) -> int:
 
     # No sweep would ring again for who has lost patience.
     pace = charging.Pace(live=True, patience=600.0)
+    in_hand = charging.InHand()
     messages: queue.SimpleQueue[Sequence[uuid.UUID]] = queue.SimpleQueue()
     for start in range(0, len(ids), tasks.IDS_PER_MESSAGE):
         messages.put(ids[start : start + tasks.IDS_PER_MESSAGE])
@@ -129,7 +130,7 @@ def _charge(ids: Sequence["uuid.UUID"]) -> int:
         with contextlib.suppress(queue.Empty), connection.execute_wrapper(count):
             while True:
                 message = messages.get_nowait()
-                charging.charge(payment_ids=message, gateway=gateway.connect(), clock=_now, pace=pace)
+                in_hand.charge(payment_ids=message, gateway=gateway.connect(), clock=_now, pace=pace)
         counted.append(statements)
         connections.close_all()
 

@@ -110,14 +110,15 @@ def charge(*, payment_ids: list[str], fresh: bool = True, **_: Any) -> None:
     ids = [uuid.UUID(one) for one in payment_ids]
     counters.MESSAGE_PAYMENTS.observe(len(ids))
     if fresh:
-        charging.charge(payment_ids=ids, gateway=gateway.connect(), clock=_now, pace=LIVE)
+        _in_hand.charge(payment_ids=ids, gateway=gateway.connect(), clock=_now, pace=LIVE)
     elif _backlog_slots.acquire(blocking=False):
         try:
-            charging.charge(payment_ids=ids, gateway=gateway.connect(), clock=_now, pace=BACKLOG)
+            _in_hand.charge(payment_ids=ids, gateway=gateway.connect(), clock=_now, pace=BACKLOG)
         finally:
             _backlog_slots.release()
 
 
+_in_hand = charging.InHand()
 _backlog_slots = threading.BoundedSemaphore(BACKLOG_SLOTS)
 
 

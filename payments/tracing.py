@@ -59,6 +59,11 @@ def id_of(traceparent: str) -> str | None:
     return trace.format_trace_id(found.trace_id) if found.is_valid else None
 
 
+def task_of(task: str) -> dict[str, str]:
+    """Celery's id of the task that it is done for, for a line of the log that another thread writes; or nothing."""
+    return {"task": task} if task else {}
+
+
 def _context(traceparent: str) -> trace.SpanContext:
     found = _propagator.extract({"traceparent": traceparent}, context=context.Context())
     return trace.get_current_span(found).get_span_context()

@@ -1,16 +1,17 @@
 """The state machine of a payment: the only place where money state changes.
 
 In the order a payment meets them: `due` (what waits, and who first), `turns` (wait for tokens), `claim` (take what is
-due), `steps` (what to ask Stripe, and when), `run` (many payments side by side), `writes` and `together` (what they
-write between their calls, for many at once), `settle` with `settling` and `notes` (record an outcome), `retry` (try a
-failed payment again), `pause` (stand still), `close` (nothing more can be taken), `adoption` (bind again what a
-restored database has forgotten).
+due), `steps` (what to ask Stripe, and when), `run` with `message` and `calls` (many payments side by side), `in_hand`
+(all messages of a process), `writes` and `together` (what payments write between their calls, for many at once),
+`settle` with `settling` and `notes` (record an outcome), `retry` (try a failed payment again), `pause` (stand still),
+`close` (nothing more can be taken), `adoption` (bind again what a restored database has forgotten).
 """
 
 from payments.charging.adoption import NotAdopted, adopt
 from payments.charging.claim import Claim, claim
 from payments.charging.close import NotClosed, close, reissue
 from payments.charging.due import find_due, make_due, only_asks
+from payments.charging.in_hand import InHand
 from payments.charging.pause import heed, is_paused, pause, probe, resume
 from payments.charging.retry import NotReplayable, not_replayable, replay, request_attempt
 from payments.charging.run import charge
@@ -19,6 +20,7 @@ from payments.charging.turns import Pace
 
 __all__ = [
     "Claim",
+    "InHand",
     "NotAdopted",
     "NotClosed",
     "NotReplayable",

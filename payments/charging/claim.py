@@ -56,9 +56,11 @@ class Claim:
     account: str
     was_processing: bool
     traceparent: str = ""
+    task: str = ""
+    """Celery's id of the task that it is charged in."""
 
 
-def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
+def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime, task: str = "") -> list[Claim]:
     """Claim those of the payments that are due and free; attempts are in the database before this returns."""
     with transaction.atomic():
         payments = list(
@@ -77,7 +79,7 @@ def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime) -> list[Claim]:
         Payment.objects.filter(id__in=ids, deliveries__gte=retry_policy.DELIVERIES_BEFORE_A_LOOK).update(
             attention=ATTENTION_DELIVERIES
         )
-        return [_claimed(payment, attempts[payment.id], lease_until=now + LEASE) for payment in payments]
+        return [_claimed(payment, attempts[payment.id], lease_until=now + LEASE, task=task) for payment in payments]
 
 
 def _ask_by_schedule(payments: Sequence[Payment], *, now: datetime) -> None:
@@ -157,7 +159,7 @@ def new_key() -> str:
     return f"confirm-{secrets.token_hex(16)}"
 
 
-def _claimed(payment: Payment, attempt: Attempt, *, lease_until: datetime) -> Claim:
+def _claimed(payment: Payment, attempt: Attempt, *, lease_until: datetime, task: str) -> Claim:
     if payment.status == Payment.Status.FAILED:
         step = Step.LOOK
     elif payment.intent_id and (attempt.in_doubt or attempt.state != Attempt.State.SENDING):
@@ -180,4 +182,5 @@ def _claimed(payment: Payment, attempt: Attempt, *, lease_until: datetime) -> Cl
         account=payment.account_id,
         was_processing=attempt.state == Attempt.State.PROCESSING,
         traceparent=payment.traceparent,
+        task=task,
     )

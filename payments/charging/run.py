@@ -6,55 +6,27 @@ unexpected error is raised only after the others have come to rest. Nobody waits
 comes later begins beside those under way.
 """
 
-import functools
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
 
 import structlog
-from opentelemetry.trace import Span
 
 from payments import limits, tracing
-from payments.answers import Reply, Unknown
+from payments.answers import Reply
+from payments.charging.calls import CALL_DEADLINE, Calls
 from payments.charging.claim import Claim, claim
+from payments.charging.message import Begun, Message
 from payments.charging.pause import heed, is_paused
-from payments.charging.steps import Call, Clock, Steps, steps
-from payments.charging.turns import Pace, Turns, connections, plan
+from payments.charging.steps import Call, Clock, steps
+from payments.charging.turns import Pace, Turns, plan
 from payments.charging.writes import Write, Wrote, carry_out
-from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Gateway
-from payments.limits import Endpoint, Wish
+from payments.gateway import Gateway
+from payments.limits import Wish
 
 log = structlog.get_logger(__name__)
 
-# The read time-out counts from one byte to the next; this one counts from the start.
-CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
-
-# A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
-LONGEST_WAIT_UNPLANNED = 10.0
-
-
 # What a payment's steps are sent: nothing at first, then what a call or a write has brought.
 Brought = Reply | Wrote | Exception
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Begun:
-    """A payment under way. `tokens`: what it may call without asking; None: whatever it likes."""
-
-    claim: Claim
-    steps: Steps
-    tokens: set[Endpoint] | None
-    span: Span
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    begun: _Begun
-    endpoint: Endpoint
-    deadline: datetime
 
 
 def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, pace: Pace | None = None) -> int:
@@ -65,117 +37,127 @@ def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, 
     something unexpected happened to some of them; those keep their lease and are found by the sweep.
     """
     with tracing.span("charge", count=len(payment_ids)):
-        return _charge(payment_ids, gateway, clock, pace)
+        message = Message(gateway=gateway, clock=clock)
+        run = Run()
+        if pace is None:
+            run.begin(message, claim(payment_ids=payment_ids, now=clock(), task=message.task), wishes=None)
+        else:
+            message.turns = turns_of(payment_ids=payment_ids, gateway=gateway, clock=clock, pace=pace)
+        run.take_in(message)
+        try:
+            while not message.ended:
+                run.go_round()
+        finally:
+            message.end()
+        return message.result()
 
 
-def _charge(payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, pace: Pace | None) -> int:
-    run = _Run(gateway=gateway, clock=clock)
-    if pace is None:
-        run.begin(claim(payment_ids=payment_ids, now=clock()), wishes=None)
-        return run.rest(None)
+def turns_of(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, pace: Pace) -> Turns:
+    """Their turns, as what stands in their rows says."""
     wishes = plan(payment_ids=payment_ids, live=pace.live, knows_account=bool(gateway.account), now=clock())
-    try:
-        return run.rest(Turns(waiting=wishes, pace=pace))
-    finally:
-        connections.free(run.connections)
+    return Turns(waiting=wishes, pace=pace)
 
 
-@dataclass(kw_only=True)
-class _Run:
-    """One message under way."""
+class Run:
+    """Messages under way. For one thread at a time; `knock` is for any."""
 
-    gateway: Gateway
-    clock: Clock
-    asked: dict["Future[Reply]", _Asked] = field(default_factory=dict)
-    troubles: list[Exception] = field(default_factory=list)
-    claimed: int = 0
-    connections: int = 0
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._calls = Calls()
 
-    def rest(self, turns: Turns | None) -> int:
-        """Until all who had their turn have come to rest. Returns how many were claimed."""
-        while self.asked or (turns and turns.is_waiting):
-            if turns and turns.is_time:
-                self._let(turns)
-            self._hear(at_most=turns.seconds if turns else None)
-        if self.troubles:
-            raise ExceptionGroup("payments were interrupted", self.troubles)
-        return self.claimed
+    def take_in(self, message: Message) -> None:
+        """From the next round on it goes along."""
+        self._messages.append(message)
 
-    def begin(self, claims: Sequence[Claim], *, wishes: Mapping[uuid.UUID, Wish] | None) -> None:
+    def knock(self) -> None:
+        """Have the round end that waits for answers: there is something else to do."""
+        self._calls.knock()
+
+    def go_round(self) -> bool:
+        """Begin with those whose turn it is, and hear the next answers. Returns whether a message has ended."""
+        try:
+            for message in self._messages:
+                if message.turns and message.turns.is_time:
+                    self._let(message, message.turns)
+            if any(one.under_way or one.is_waiting for one in self._messages):
+                self._hear()
+        except Exception as trouble:  # noqa: BLE001 - every message raises it when it has ended
+            self._give_up(trouble)
+        ended = [one for one in self._messages if not one.under_way and not one.is_waiting]
+        for message in ended:
+            self._messages.remove(message)
+            message.end()
+        return bool(ended)
+
+    def begin(self, message: Message, claims: Sequence[Claim], *, wishes: Mapping[uuid.UUID, Wish] | None) -> None:
         """Ask the first question of each."""
-        self.claimed += len(claims)
+        message.claimed += len(claims)
         begun = []
         for one in claims:
             log.info(
                 "taken up", payment=str(one.payment), attempt=one.number, step=one.step.value,
-                trace=tracing.id_of(one.traceparent),
+                trace=tracing.id_of(one.traceparent), **tracing.task_of(one.task),
             )  # fmt: skip
-            its_steps = steps(claim=one, gateway=self.gateway, clock=self.clock)
-            tokens = None if wishes is None else set(wishes[one.payment].calls)
-            span = tracing.begin("charge payment", traceparent=one.traceparent, payment=str(one.payment))
-            begun.append(_Begun(claim=one, steps=its_steps, tokens=tokens, span=span))
+            span = message.context.run(
+                tracing.begin, "charge payment", traceparent=one.traceparent, payment=str(one.payment)
+            )
+            begun.append(
+                Begun(
+                    message=message, claim=one, span=span,
+                    steps=steps(claim=one, gateway=message.gateway, clock=message.clock),
+                    tokens=None if wishes is None else set(wishes[one.payment].calls),
+                )
+            )  # fmt: skip
+        message.under_way.update(begun)
         self._advance([(one, None) for one in begun])
 
-    def _let(self, turns: Turns) -> None:
+    def _let(self, message: Message, turns: Turns) -> None:
         """Claim those whose turn it is. What can't be claimed gives its tokens back."""
         wishes = turns.take()
-        self.connections += len(wishes)
+        message.connections += len(wishes)
         claims: list[Claim] = []
         try:
-            claims = claim(payment_ids=list(wishes), now=self.clock()) if wishes else []
-        except Exception as trouble:  # noqa: BLE001 - raised when those under way have come to rest
-            self.troubles.append(trouble)
-            turns.stop()
-        unclaimed = wishes.keys() - {one.payment for one in claims}
-        if unclaimed:
-            limits.give_back(calls=[call for one in unclaimed for call in wishes[one].calls])
-            self._free(len(unclaimed))
-            if is_paused():
+            claims = claim(payment_ids=list(wishes), now=message.clock(), task=message.task) if wishes else []
+            if len(claims) < len(wishes) and is_paused():
                 # Whoever waits here would go ahead of what matters more when charging goes on: the sweep knows.
                 turns.stop()
-        self.begin(claims, wishes=wishes)
+        except Exception as trouble:  # noqa: BLE001 - raised when those under way have come to rest
+            message.troubles.append(trouble)
+            turns.stop()
+        if unclaimed := wishes.keys() - {one.payment for one in claims}:
+            limits.give_back(calls=[call for one in unclaimed for call in wishes[one].calls])
+            message.free(len(unclaimed))
+        self.begin(message, claims, wishes=wishes)
 
-    def _hear(self, *, at_most: float | None) -> None:
-        """Wait for the next answers or deadlines, or for so many seconds, and take each payment a step further."""
-        if not self.asked:
-            time.sleep(at_most or 0.0)
-        heard: list[tuple[_Begun, Brought]] = []
-        for future in self._ended(at_most) if self.asked else ():
-            ended = self.asked.pop(future)
-            # A call that hasn't begun is taken back; one that is under way may still be carried out.
-            gave_up = not future.done()
-            future.cancel()
-            answer = Unknown(why="deadline") if gave_up else _answer(future)
-            heard.append((ended.begun, answer))
+    def _hear(self) -> None:
+        """Wait for the next answers, deadlines or turns, and take each payment a step further."""
+        heard: list[tuple[Begun, Brought]] = []
+        seconds = [one.turns.seconds for one in self._messages if one.turns and one.turns.seconds is not None]
+        for asked, answer in self._calls.hear(seconds=min(seconds, default=None)):
+            heard.append((asked.begun, answer))
+            message = asked.begun.message
             try:
-                heed(endpoint=ended.endpoint, reply=answer, now=self.clock())
+                heed(endpoint=asked.endpoint, reply=answer, now=message.clock())
             except Exception as trouble:  # noqa: BLE001 - the answers that came with it are settled all the same
-                self.troubles.append(trouble)
+                message.troubles.append(trouble)
         self._advance(heard)
 
-    def _ended(self, at_most: float | None) -> Iterator["Future[Reply]"]:
-        nearest = min(one.deadline for one in self.asked.values())
-        seconds = max(0.0, (nearest - self.clock()).total_seconds())
-        timeout = seconds if at_most is None else min(seconds, at_most)
-        done, _ = wait(self.asked, timeout=timeout, return_when=FIRST_COMPLETED)
-        yield from done
-        now = self.clock()
-        yield from [future for future, one in self.asked.items() if one.deadline <= now and future not in done]
-
-    def _advance(self, brought: Sequence[tuple[_Begun, Brought]]) -> None:
+    def _advance(self, brought: Sequence[tuple[Begun, Brought]]) -> None:
         """Take each a step further, up to its next call; what several write on the way is written together."""
         while brought:
-            writes: list[tuple[_Begun, Write]] = []
+            writes: list[tuple[Begun, Write]] = []
             for begun, what in brought:
                 wish = self._next(begun, what)
                 if isinstance(wish, Call):
                     self._ask(begun, wish)
                 elif wish is not None:
                     writes.append((begun, wish))
-            wrote = carry_out([write for _, write in writes], now=self.clock())
+            if not writes:
+                return
+            wrote = carry_out([write for _, write in writes], now=writes[0][0].message.clock())
             brought = [(begun, what) for (begun, _), what in zip(writes, wrote, strict=True)]
 
-    def _next(self, begun: _Begun, brought: Brought) -> Call | Write | None:
+    def _next(self, begun: Begun, brought: Brought) -> Call | Write | None:
         """What it wants next; None: it has come to rest."""
         try:
             if isinstance(brought, Exception):
@@ -186,65 +168,35 @@ class _Run:
         except Exception as trouble:
             log.error(
                 "payment interrupted", payment=str(begun.claim.payment), attempt=begun.claim.number,
-                error=type(trouble).__name__, exc_info=trouble,
+                error=type(trouble).__name__, exc_info=trouble, **tracing.task_of(begun.claim.task),
             )  # fmt: skip
-            self.troubles.append(trouble)
+            begun.message.troubles.append(trouble)
             self._leave(begun)
         return None
 
-    def _ask(self, begun: _Begun, call: Call) -> None:
-        deadline = self.clock() + CALL_DEADLINE
+    def _ask(self, begun: Begun, call: Call) -> None:
+        deadline = begun.message.clock() + CALL_DEADLINE
         if deadline > begun.claim.lease_until:
             # Somebody else may take it over while we wait; whoever does goes on from the row.
-            log.warning("lease too short for another call", payment=str(begun.claim.payment))
+            said = tracing.task_of(begun.claim.task)
+            log.warning("lease too short for another call", payment=str(begun.claim.payment), **said)
             begun.steps.close()
             self._leave(begun)
             return
-        asked = _Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
-        self.asked[_threads().submit(_traced(_with_token(call, begun.tokens), begun.span))] = asked
+        self._calls.ask(begun, call, deadline)
 
-    def _leave(self, begun: _Begun) -> None:
+    def _leave(self, begun: Begun) -> None:
         begun.span.end()
+        begun.message.under_way.discard(begun)
         if begun.tokens is not None:
-            self._free(1)
+            begun.message.free(1)
 
-    def _free(self, count: int) -> None:
-        self.connections -= count
-        connections.free(count)
-
-
-def _answer(future: "Future[Reply]") -> Reply | Exception:
-    """What a call has brought; what went wrong with it is for its payment's steps."""
-    try:
-        return future.result()
-    except Exception as trouble:  # noqa: BLE001 - as above
-        return trouble
-
-
-def _with_token(call: Call, tokens: set[Endpoint] | None) -> Call:
-    """The call itself where its token was taken before the claim; else one that takes its token first."""
-    if tokens is None:
-        return call
-    if call.endpoint in tokens:
-        tokens.remove(call.endpoint)
-        return call
-
-    def wait_and_ask() -> Reply:
-        time.sleep(min(limits.reserve(endpoint=call.endpoint), LONGEST_WAIT_UNPLANNED))
-        return call()
-
-    return Call(call.endpoint, wait_and_ask)
-
-
-def _traced(call: Call, span: Span) -> Call:
-    def ask() -> Reply:
-        with tracing.within(span, f"stripe {call.endpoint.value}"):
-            return call()
-
-    return Call(call.endpoint, ask)
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    """Threads that wait for Stripe, shared by all messages of this process; made after the fork, if any."""
-    return ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="stripe")
+    def _give_up(self, trouble: Exception) -> None:
+        """Something that is nobody's own went wrong. Whoever was in hand then has asked nothing: its lease runs out."""
+        asking = self._calls.asking
+        for message in self._messages:
+            message.troubles.append(trouble)
+            if message.turns:
+                message.turns.stop()
+            for begun in message.under_way - asking:
+                self._leave(begun)

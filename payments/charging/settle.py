@@ -20,18 +20,19 @@ from payments.models import Attempt, Payment
 
 @dataclass(frozen=True)
 class Settlement:
-    """An answer to a call that was made for this attempt. `who` and `reason` are for the history, where a person had
-    Stripe asked."""
+    """An answer to a call made for this attempt. `task` is for the log, `who` and `reason` for the history, where
+    a person had Stripe asked."""
 
     attempt: int
     answer: Answer
+    task: str = ""
     who: str = "stripe"
     reason: str = ""
 
 
 def settle(*, attempt_id: int, answer: Answer, now: datetime, who: str = "stripe", reason: str = "") -> None:
     """Record what `answer`, to a call made for this attempt, proves. Late and repeated answers do no harm."""
-    settle_all([Settlement(attempt_id, answer, who, reason)], now=now)
+    settle_all([Settlement(attempt_id, answer, who=who, reason=reason)], now=now)
 
 
 def settle_all(settlements: Sequence[Settlement], *, now: datetime) -> None:
@@ -44,8 +45,8 @@ def settle_all(settlements: Sequence[Settlement], *, now: datetime) -> None:
             done.append(Settling(payments[one.attempt], attempts[one.attempt], now, one.who, one.reason, notes))
             done[-1].take(one.answer)
         notes.write()
-    for settling in done:
-        settling.log()
+    for settling, one in zip(done, settlements, strict=True):
+        settling.log(task=one.task)
     if any(settling.is_news for settling in done):
         outbox.wake()
 

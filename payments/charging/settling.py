@@ -41,14 +41,14 @@ class Settling:
         """Whether anybody has moved."""
         return self._before != (self.payment.status, self.attempt.state)
 
-    def log(self) -> None:
-        """Say what has become of it; after the commit."""
+    def log(self, *, task: str) -> None:
+        """Say what has become of it; after the commit. `task`: that it was charged in, if any."""
         payment, attempt = self.payment, self.attempt
         log.info(
             "settled" if self.is_news else "nothing new",
             payment=str(payment.id), attempt=attempt.number, status=payment.status, state=attempt.state,
             outcome=self._outcome, code=payment.code, request=attempt.request_id,
-            trace=tracing.id_of(payment.traceparent),
+            trace=tracing.id_of(payment.traceparent), **tracing.task_of(task),
         )  # fmt: skip
 
     def take(self, answer: Answer) -> None:

@@ -133,4 +133,4 @@ def _finish(claim: Claim, reply: Reply, gateway: Gateway, clock: Clock, *, about
         elsewhere = isinstance(asked, Account) and asked.id != claim.account
         reply = Misconfigured(http_status=404, everyones=elsewhere, code=reply.code, request=reply.request)
     if isinstance(reply, Answer):
-        yield Settle(attempt=claim.attempt, answer=reply)
+        yield Settle(attempt=claim.attempt, answer=reply, task=claim.task)

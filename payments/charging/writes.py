@@ -45,6 +45,7 @@ class Settle:
 
     attempt: int
     answer: Answer
+    task: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,8 @@ def _together(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]:
         case Send():
             return [*send_all([one.attempt for one in alike if isinstance(one, Send)], now=now)]
         case Settle():
-            settle_all([Settlement(one.attempt, one.answer) for one in alike if isinstance(one, Settle)], now=now)
+            settlements = [Settlement(one.attempt, one.answer, one.task) for one in alike if isinstance(one, Settle)]
+            settle_all(settlements, now=now)
             return [None] * len(alike)
         case _:
             assert_never(alike[0])

@@ -14,8 +14,8 @@ from django.db import InterfaceError, OperationalError, connection
 
 from payments import limits
 from payments.answers import Reply, Unknown
+from payments.charging.calls import CALL_DEADLINE
 from payments.charging.pause import heed
-from payments.charging.run import CALL_DEADLINE
 from payments.charging.steps import Call, Calls, Clock
 from payments.gateway import Gateway
 from payments.refunds.claim import claim

@@ -10,7 +10,7 @@ import pytest
 
 from billing_project.dev.simulator import Simulator
 from payments import limits, refunds
-from payments.charging.run import CALL_DEADLINE
+from payments.charging.calls import CALL_DEADLINE
 from payments.gateway import Gateway
 from payments.models import Refund
 from tests.conftest import Clock

@@ -11,8 +11,8 @@ from django.db import DataError, IntegrityError, OperationalError
 from billing_project.dev.simulator import Simulator
 from payments import charging, limits
 from payments.charging import Pace
+from payments.charging.calls import CALL_DEADLINE
 from payments.charging.claim import LEASE
-from payments.charging.run import CALL_DEADLINE
 from payments.charging.turns import connections
 from payments.gateway import CONNECTIONS, Gateway
 from payments.limits import Endpoint, Priority

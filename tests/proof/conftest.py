@@ -12,7 +12,7 @@ from django.db import connection
 from billing_project.dev.simulator import Simulator
 from bridge import consumer
 from payments import intake, limits, outbox
-from payments.charging import run
+from payments.charging import calls
 from payments.refunds import run as refunding
 from tests.proof import world as worlds
 from tests.proof.crash import Session
@@ -55,7 +55,7 @@ def laboratory(
         return 0
 
     logging.disable(logging.CRITICAL)  # thousands of lines about faults that are meant
-    monkeypatch.setattr(run, "_threads", InlineThreads)
+    monkeypatch.setattr(calls, "_threads", InlineThreads)
     monkeypatch.setattr(refunding, "_threads", InlineThreads)
     # Time doesn't pass while somebody waits, so nobody needs to wait for the rate limit.
     monkeypatch.setattr(limits, "reserve", lambda *, endpoint: 0.0)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from bridge.loop import DATABASE_ERRORS
 from payments import charging, limits
 from payments.answers import Reply, Unknown
+from payments.charging.calls import CALL_DEADLINE
 from payments.charging.claim import Claim
 from payments.charging.pause import heed
-from payments.charging.run import CALL_DEADLINE
 from payments.charging.steps import Call, Calls
 from payments.limits import Endpoint
 from tests.stepping import steps

@@ -1,0 +1,124 @@
+"""Calls to Stripe under way: made in threads, heard of in the order in which they end.
+
+A call that never ends is given up by its own deadline.
+"""
+
+import functools
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+
+from opentelemetry.trace import Span
+
+from payments import limits, tracing
+from payments.answers import Reply, Unknown
+from payments.charging.message import Begun
+from payments.charging.steps import Call
+from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT
+from payments.limits import Endpoint
+
+# The read time-out counts from one byte to the next; this one counts from the start.
+CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
+
+# A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
+LONGEST_WAIT_UNPLANNED = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A call under way, whose it is, and until when it is waited for."""
+
+    begun: Begun
+    endpoint: Endpoint
+    deadline: datetime
+
+
+class Calls:
+    """Those of one run. For one thread at a time; `knock` is for any."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Future[Reply], Asked] = {}  # the oldest first
+        self._ended: SimpleQueue[Future[Reply] | None] = SimpleQueue()
+
+    def ask(self, begun: Begun, call: Call, deadline: datetime) -> None:
+        """Begin one."""
+        future = _threads().submit(_traced(_with_token(call, begun.tokens), begun.span))
+        self._asked[future] = Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
+        future.add_done_callback(self._ended.put)
+
+    @property
+    def asking(self) -> set[Begun]:
+        """Whose call is under way."""
+        return {one.begun for one in self._asked.values()}
+
+    def knock(self) -> None:
+        """Have `hear` return: there is something else to do."""
+        self._ended.put(None)
+
+    def hear(self, *, seconds: float | None) -> Iterator[tuple[Asked, Reply | Exception]]:
+        """Wait for the next answers or deadlines, or for so long: what each call has brought."""
+        for future in self._next(seconds):
+            asked = self._asked.pop(future, None)
+            if asked is None:
+                continue  # given up long ago
+            # A call that hasn't begun is taken back; one that is under way may still be carried out.
+            gave_up = not future.done()
+            future.cancel()
+            yield asked, Unknown(why="deadline") if gave_up else _answer(future)
+
+    def _next(self, seconds: float | None) -> Iterator["Future[Reply]"]:
+        for oldest in self._asked.values():
+            left = max(0.0, (oldest.deadline - oldest.begun.message.clock()).total_seconds())
+            seconds = left if seconds is None else min(seconds, left)
+            break
+        with suppress(Empty):
+            one = self._ended.get(timeout=seconds)
+            while True:
+                if one is not None:
+                    yield one
+                one = self._ended.get_nowait()
+        for future, asked in list(self._asked.items()):
+            if asked.deadline > asked.begun.message.clock():
+                break
+            yield future
+
+
+def _answer(future: "Future[Reply]") -> Reply | Exception:
+    """What a call has brought; what went wrong with it is for its payment's steps."""
+    try:
+        return future.result()
+    except Exception as trouble:  # noqa: BLE001 - as above
+        return trouble
+
+
+def _with_token(call: Call, tokens: set[Endpoint] | None) -> Call:
+    """The call itself where its token was taken before the claim; else one that takes its token first."""
+    if tokens is None:
+        return call
+    if call.endpoint in tokens:
+        tokens.remove(call.endpoint)
+        return call
+
+    def wait_and_ask() -> Reply:
+        time.sleep(min(limits.reserve(endpoint=call.endpoint), LONGEST_WAIT_UNPLANNED))
+        return call()
+
+    return Call(call.endpoint, wait_and_ask)
+
+
+def _traced(call: Call, span: Span) -> Call:
+    def ask() -> Reply:
+        with tracing.within(span, f"stripe {call.endpoint.value}"):
+            return call()
+
+    return Call(call.endpoint, ask)
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads that wait for Stripe, shared by all messages of this process; made after the fork, if any."""
+    return ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="stripe")
