@@ -46,13 +46,16 @@ FOUND = Path("../found.txt")
 # The tests that stand for each file of `payments/charging`: those of tests/integration, and of tests/unit.
 CHARGING = {
     "adoption": "adopt_rows adopt adopt_left",
+    "calls": "runs in_hand charging_outcomes charging_in_doubt turns tracing",
     "claim": "claims charging_outcomes charging_in_doubt retries",
     "close": "close settled_facts late_looks pause",
     "due": "due look_up",
+    "in_hand": "in_hand",
     "integrity": "settled_facts answers adopt_rows",
+    "message": "runs in_hand turns tracing",
     "pause": "pause_rows pause charging_outcomes charging_in_doubt",
     "retry": "retry_rows retries replay_failed settled_facts close charging_outcomes charging_in_doubt",
-    "run": "runs charging_outcomes charging_in_doubt turns pause tracing",
+    "run": "runs in_hand charging_outcomes charging_in_doubt turns pause tracing",
     "notes": "writes retries settled_facts",
     "settle": "settled_facts settle_races writes close",
     "settling": (
