@@ -81,8 +81,8 @@ rolling: $(STAMP)  ## every process replaced under load, as a deploy does: by ho
 memory: $(STAMP)  ## a bridge with a backlog of 1,000,000 records: how much memory it takes; a quarter of an hour
 	@MEMORY_SIZE=full $(PYTEST) -s tests/storm/test_memory.py $(ARGS)
 
-soak: $(STAMP)  ## 100,000 random histories, until the first that breaks a promise: hours; PROOF_SEED draws others
-	@PROOF_SIZE=soak $(PYTEST) -n $(WORKERS) --dist worksteal -x tests/proof/test_random_histories.py $(ARGS)
+soak: $(STAMP)  ## every crash point in every way and 100,000 random histories, until the first that breaks a promise: hours
+	@PROOF_SIZE=soak $(PYTEST) -n $(WORKERS) --dist worksteal -x tests/proof $(ARGS)
 
 bench-admin: $(STAMP)  ## how fast the admin is with SIZE payments (1,000,000: a quarter of an hour); ARGS=--json=FILE
 	@$(BIN)/python -m benchmarks.admin --size $(SIZE) $(ARGS)

@@ -1,8 +1,8 @@
 """Every crash point: strike at each operation of a payment's life, once and in pairs, and audit what comes of it.
 
-Enumerated: every operation of every behaviour, struck once in each way; and, for `PAIRS_OF_ALL`, every pair of
-deaths. A death before an operation leaves behind what a death after the one before it does, so that pairs are of
-deaths after. Drawn with a seed: pairs of all ways under all behaviours.
+Enumerated: death before and after every operation of every behaviour; and, for `PAIRS_OF_ALL`, every pair of deaths. A
+death before an operation leaves behind what a death after the one before it does, so that pairs are of deaths after.
+Drawn with a seed: strikes in other ways (all of them with PROOF_SIZE=soak), and pairs of all ways under all behaviours.
 """
 
 import random
@@ -13,7 +13,7 @@ import pytest
 from tests.proof.behaviours import BEHAVIOURS, Behaviour
 from tests.proof.crash import Strike, Way
 from tests.proof.history import Laboratory, points
-from tests.proof.sizes import FULL, ONLY, SEED
+from tests.proof.sizes import FULL, ONLY, OTHERWISE, SEED, SIZE
 
 # A behaviour has hundreds of places to strike at, and a busy machine is slow.
 pytestmark = pytest.mark.timeout(900)
@@ -23,8 +23,9 @@ by_name = pytest.mark.parametrize("name", NAMED)
 PAIRS_OF_ALL = ("success", "reset after")
 
 ALL_WAYS = tuple(Way)
-# In the sample of `make test`: one way per kind of trouble, and few places.
-SAMPLED_PLACES = 4
+DEATHS = (Way.DIE_BEFORE, Way.DIE_AFTER)
+# In the sample of `make test`.
+SAMPLED_DEATHS = 2
 FIRSTS, SECONDS = (4, 3) if FULL else (1, 2)
 
 
@@ -39,9 +40,12 @@ def test_every_single_strike_keeps_the_promises(laboratory: Laboratory, name: st
     """P1 to P5, whatever happens once at any operation."""
     behaviour = NAMED[name]
     strikes = list(points(laboratory.run(behaviour).following, among=ALL_WAYS))
-    if not FULL:
-        strikes = random.Random(f"{SEED}/{name}").sample(strikes, SAMPLED_PLACES)
-    judge(laboratory, behaviour, [(strike,) for strike in strikes])
+    deaths = [strike for strike in strikes if strike.way in DEATHS]
+    others = [strike for strike in strikes if strike.way not in DEATHS]
+    draw = random.Random(f"{SEED}/{name}")
+    chosen = deaths if FULL else draw.sample(deaths, SAMPLED_DEATHS)
+    chosen += others if OTHERWISE is None else draw.sample(others, min(OTHERWISE, len(others)))
+    judge(laboratory, behaviour, [(strike,) for strike in chosen])
 
 
 @by_name
@@ -50,7 +54,7 @@ def test_pairs_of_strikes_keep_the_promises(laboratory: Laboratory, name: str) -
     judge(laboratory, NAMED[name], _draw_pairs(laboratory, NAMED[name]))
 
 
-if FULL:  # minutes
+if SIZE in ("full", "soak"):  # minutes
 
     @pytest.mark.parametrize("name", PAIRS_OF_ALL)
     def test_every_pair_of_deaths_keeps_the_promises(laboratory: Laboratory, name: str) -> None:
