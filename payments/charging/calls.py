@@ -1,4 +1,4 @@
-"""Calls to Stripe under way: made in threads, heard of in the order in which they end.
+"""Calls to Stripe under way, heard of in the order in which they end.
 
 A call that never ends is given up by its own deadline.
 """
@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from opentelemetry.trace import Span
 
@@ -18,11 +19,14 @@ from payments import limits, tracing
 from payments.answers import Reply, Unknown
 from payments.charging.message import Begun
 from payments.charging.steps import Call
-from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT
+from payments.gateway import CONNECT_TIMEOUT, READ_TIMEOUT, Question, start
 from payments.limits import Endpoint
 
 # The read time-out counts from one byte to the next; this one counts from the start.
 CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
+
+# For calls that a payment makes once in a while.
+THREADS = 32
 
 # A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
 LONGEST_WAIT_UNPLANNED = 10.0
@@ -46,7 +50,7 @@ class Calls:
 
     def ask(self, begun: Begun, call: Call, deadline: datetime) -> None:
         """Begin one."""
-        future = _threads().submit(_traced(_with_token(call, begun.tokens), begun.span))
+        future = _begin(call, begun)
         self._asked[future] = Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
         future.add_done_callback(self._ended.put)
 
@@ -95,30 +99,31 @@ def _answer(future: "Future[Reply]") -> Reply | Exception:
         return trouble
 
 
-def _with_token(call: Call, tokens: set[Endpoint] | None) -> Call:
-    """The call itself where its token was taken before the claim; else one that takes its token first."""
-    if tokens is None:
-        return call
-    if call.endpoint in tokens:
-        tokens.remove(call.endpoint)
-        return call
+def _begin(call: Call, begun: Begun) -> "Future[Reply]":
+    """The calls of which there are many wait on the event loop; the others, and what has to wait for its token, in
+    threads."""
+    planned = begun.tokens is None or call.endpoint in begun.tokens
+    if planned and begun.tokens is not None:
+        begun.tokens.remove(call.endpoint)
+    if planned and isinstance(call.ask, Question):
+        return start(_later(call.ask, call.endpoint, begun.span))
+    return _threads().submit(_now, call, begun.span, waits=not planned)
 
-    def wait_and_ask() -> Reply:
-        time.sleep(min(limits.reserve(endpoint=call.endpoint), LONGEST_WAIT_UNPLANNED))
+
+async def _later(ask: Question[Any], endpoint: Endpoint, span: Span) -> Reply:
+    with tracing.within(span, f"stripe {endpoint.value}"):
+        reply: Reply = await ask.later()
+        return reply
+
+
+def _now(call: Call, span: Span, *, waits: bool) -> Reply:
+    with tracing.within(span, f"stripe {call.endpoint.value}"):
+        if waits:
+            time.sleep(min(limits.reserve(endpoint=call.endpoint), LONGEST_WAIT_UNPLANNED))
         return call()
-
-    return Call(call.endpoint, wait_and_ask)
-
-
-def _traced(call: Call, span: Span) -> Call:
-    def ask() -> Reply:
-        with tracing.within(span, f"stripe {call.endpoint.value}"):
-            return call()
-
-    return Call(call.endpoint, ask)
 
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    """Threads that wait for Stripe, shared by all messages of this process; made after the fork, if any."""
-    return ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="stripe")
+    """Shared by all messages of this process; made after the fork, if any."""
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stripe")

@@ -6,7 +6,6 @@ many at once, and a test can stop between any two. Between the calls, never arou
 Never twice rests on this order: create (takes nothing) → bind (commit) → confirm (by that id) → settle.
 """
 
-import functools
 import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -52,7 +51,7 @@ def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         case Step.RESOLVE:
             yield from _resolve(claim, gateway, clock)
         case Step.LOOK:
-            answer = yield Call(Endpoint.RETRIEVE, lambda: gateway.retrieve(intent=claim.intent or ""))
+            answer = yield Call(Endpoint.RETRIEVE, gateway.retrieving(intent=claim.intent or ""))
             yield from _finish(claim, answer, gateway, clock)
         case _:
             assert_never(claim.step)
@@ -60,7 +59,7 @@ def steps(*, claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
 
 def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     if claim.customer is None:
-        owner = yield Call(Endpoint.PAYMENT_METHOD, lambda: gateway.owner_of(payment_method=claim.payment_method))
+        owner = yield Call(Endpoint.PAYMENT_METHOD, gateway.asking_owner(payment_method=claim.payment_method))
         if not isinstance(owner, Owner):
             return (yield from _finish(claim, owner, gateway, clock, about_intent=False))
         claim = replace(claim, customer=owner.customer)
@@ -69,7 +68,7 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
             customer=owner.customer
         )
     if claim.intent is None:
-        made = yield Call(Endpoint.CREATE, lambda: gateway.create(wish=_wish(claim), key=f"create-{uuid.uuid4()}"))
+        made = yield Call(Endpoint.CREATE, gateway.creating(wish=_wish(claim), key=f"create-{uuid.uuid4()}"))
         if not isinstance(made, Seen):
             return (yield from _finish(claim, made, gateway, clock))
         if not gateway.account:
@@ -94,7 +93,7 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
 
 
 def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
-    seen = yield Call(Endpoint.RETRIEVE, lambda: gateway.retrieve(intent=claim.intent or ""))
+    seen = yield Call(Endpoint.RETRIEVE, gateway.retrieving(intent=claim.intent or ""))
     if isinstance(seen, Seen) and seen.intent.status in NOT_PROVEN and not (claim.was_processing and seen.refusal):
         # From the top: it may have been interrupted before it knew the customer, or moved the intent there.
         yield from _charge(claim, gateway, clock)
@@ -107,7 +106,7 @@ def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     sending = yield Send(attempt=claim.attempt)
     if sending is None:
         return
-    confirm = functools.partial(gateway.confirm, intent=claim.intent or "", request=sending.request, key=sending.key)
+    confirm = gateway.confirming(intent=claim.intent or "", request=sending.request, key=sending.key)
     answer = yield Call(Endpoint.CONFIRM, confirm)
     yield from _finish(claim, answer, gateway, clock)
 

@@ -4,8 +4,9 @@ Must never happen: an answer that proves nothing taken for one that proves somet
 as proof is `Unknown`. The SDK's own retries are off: when and what to send again is `charging`'s decision.
 Facts: Stripe's API reference for errors and idempotent requests; time-outs are ours.
 
-`account` (the calls), `reading` (what an answer proves), `listing` (Stripe's books), `balance` (what
-came in and went out), `webhook_signature`, `condition` (what our key may do).
+`account` (the calls), `question` (one, not made yet), `http` and `event_loop` (how they are sent, and where they
+wait), `reading` (what an answer proves), `listing` (Stripe's books), `balance` (what came in and went out),
+`webhook_signature`, `condition` (what our key may do).
 """
 
 from payments.gateway.account import (
@@ -18,7 +19,9 @@ from payments.gateway.account import (
     connect,
 )
 from payments.gateway.condition import Condition, look_at_key
+from payments.gateway.event_loop import start
 from payments.gateway.listing import LARGEST_PAGE, Part
+from payments.gateway.question import Question
 from payments.gateway.reading import LOCK_TIMEOUT
 from payments.gateway.webhook_signature import WEBHOOK_TOLERANCE, Event, Refused, verify
 
@@ -35,8 +38,10 @@ __all__ = [
     "Event",
     "Gateway",
     "Part",
+    "Question",
     "Refused",
     "connect",
     "look_at_key",
+    "start",
     "verify",
 ]

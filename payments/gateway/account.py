@@ -18,6 +18,7 @@ from payments.answers import (
     Owner,
     Page,
     RefundSeen,
+    Seen,
     StripeDispute,
     StripeLine,
     StripeRefund,
@@ -26,7 +27,8 @@ from payments.counters import StripeEndpoint
 from payments.gateway import balance, listing
 from payments.gateway.http import PooledClient
 from payments.gateway.listing import Part
-from payments.gateway.reading import ask, dispute_seen, owner, read_answer, refund_seen
+from payments.gateway.question import Question
+from payments.gateway.reading import ask, dispute_seen, read_answer, read_owner, refund_seen
 
 # A card network answers within seconds or not at all; Stripe itself gives up later than this, and then the
 # outcome is unknown and looked up. Sum is far below the lease.
@@ -69,10 +71,21 @@ class Gateway:
 
     def owner_of(self, *, payment_method: str) -> Owner | Answer:
         """Which customer a payment method is attached to; Stripe charges it for no other."""
-        return ask("payment_method", lambda: self._client.v1.payment_methods.retrieve(payment_method), owner)
+        return self.asking_owner(payment_method=payment_method)()
+
+    def asking_owner(self, *, payment_method: str) -> Question[Owner]:
+        """The call of `owner_of`, not made yet."""
+        path = f"/v1/payment_methods/{quote(payment_method, safe='')}"
+        return Question(
+            client=self._client, endpoint="payment_method", method="get", path=path, params={}, read=read_owner
+        )
 
     def create(self, *, wish: CreateIntent, key: str) -> Answer:
         """Make a PaymentIntent, unconfirmed: takes no money, and one too many is harmless."""
+        return self.creating(wish=wish, key=key)()
+
+    def creating(self, *, wish: CreateIntent, key: str) -> Question[Seen]:
+        """The call of `create`, not made yet."""
         params: dict[str, Any] = {
             "amount": wish.amount,
             "currency": wish.currency.lower(),
@@ -83,17 +96,21 @@ class Gateway:
             params["metadata"]["traceparent"] = wish.traceparent
         if wish.customer:
             params["customer"] = wish.customer
-        return self._ask_intent("create", "post", "", params | {"idempotency_key": key})
+        return self._about_intent("create", "post", "", params | {"idempotency_key": key})
 
     def confirm(self, *, intent: str, request: Mapping[str, Any], key: str) -> Answer:
         """Charge: the only call that takes money. `request` and `key` are frozen in the attempt's row."""
-        return self._ask_intent(
+        return self.confirming(intent=intent, request=request, key=key)()
+
+    def confirming(self, *, intent: str, request: Mapping[str, Any], key: str) -> Question[Seen]:
+        """The call of `confirm`, not made yet."""
+        return self._about_intent(
             "confirm", "post", f"/{quote(intent, safe='')}/confirm", {**request, "idempotency_key": key}
         )
 
     def set_customer(self, *, intent: str, customer: str) -> Answer:
         """Make a PaymentIntent that isn't paid one of this customer's, whose method shall pay it."""
-        return self._ask_intent("update", "post", f"/{quote(intent, safe='')}", {"customer": customer})
+        return self._about_intent("update", "post", f"/{quote(intent, safe='')}", {"customer": customer})()
 
     def probe(self) -> bool | Answer:
         """Whether Stripe takes our key: True, or the answer that says otherwise."""
@@ -101,20 +118,24 @@ class Gateway:
 
     def retrieve(self, *, intent: str) -> Answer:
         """The PaymentIntent as it is, with the card of its last charge. By id, so it is authoritative."""
-        return self._ask_intent("retrieve", "get", f"/{quote(intent, safe='')}", {"expand": [WITH_CHARGE]})
+        return self.retrieving(intent=intent)()
+
+    def retrieving(self, *, intent: str) -> Question[Seen]:
+        """The call of `retrieve`, not made yet."""
+        return self._about_intent("retrieve", "get", f"/{quote(intent, safe='')}", {"expand": [WITH_CHARGE]})
 
     def cancel(self, *, intent: str, reason: Literal["", "abandoned"] = "") -> Answer:
         """Make sure that nothing more can be taken with this PaymentIntent. `reason` is kept there."""
         params = {"cancellation_reason": reason} if reason else {}
-        return self._ask_intent("cancel", "post", f"/{quote(intent, safe='')}/cancel", params)
+        return self._about_intent("cancel", "post", f"/{quote(intent, safe='')}/cancel", params)()
 
-    def _ask_intent(
+    def _about_intent(
         self, endpoint: StripeEndpoint, method: Literal["get", "post"], path: str, params: Mapping[str, Any]
-    ) -> Answer:
-        """One call that answers with a PaymentIntent, read from its bytes: most of what charging a card costs us is
-        to make the SDK's objects out of them."""
-        url = f"/v1/payment_intents{path}"
-        return ask(endpoint, lambda: self._client.raw_request(method, url, **params), read_answer)
+    ) -> Question[Seen]:
+        return Question(
+            client=self._client, endpoint=endpoint, method=method, path=f"/v1/payment_intents{path}", params=params,
+            read=read_answer,
+        )  # fmt: skip
 
     def list_charges(self, *, part: Part) -> Page[Charge] | Answer:
         """Charges, failed ones too, that were made in a window of time."""

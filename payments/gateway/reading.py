@@ -1,8 +1,9 @@
 """From the SDK's objects and errors to `answers`: what each one proves, and no more."""
 
+import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -40,6 +41,26 @@ def ask(endpoint: StripeEndpoint, call: Callable[[], Any], read: Callable[[Any],
     reply = _ask(call, read)
     counters.count_answer(endpoint=endpoint, answer=_counted_as(reply), seconds=time.monotonic() - began)
     return reply
+
+
+async def ask_later(endpoint: StripeEndpoint, call: Awaitable[Any], read: Callable[[Any], T]) -> T | Answer:
+    """As `ask`, on an event loop."""
+    began = time.monotonic()
+    try:
+        brought = functools.partial(_give, await call)
+    except Exception as error:  # noqa: BLE001 - told apart as those of `ask` are
+        brought = functools.partial(_raise, error)
+    reply = _ask(brought, read)
+    counters.count_answer(endpoint=endpoint, answer=_counted_as(reply), seconds=time.monotonic() - began)
+    return reply
+
+
+def _give(response: Any) -> Any:
+    return response
+
+
+def _raise(error: Exception) -> Any:
+    raise error
 
 
 def _counted_as(reply: object) -> StripeAnswer:
@@ -114,8 +135,9 @@ def _values(metadata: Any) -> dict[str, Any]:
     return vars(metadata) if isinstance(metadata, SimpleNamespace) else metadata.to_dict()
 
 
-def owner(payment_method: Any) -> Owner:
-    return Owner(customer=read_id(payment_method.customer))
+def read_owner(response: stripe.StripeResponse) -> Owner:
+    """Of a call that answers with a payment method."""
+    return Owner(customer=read_id(json.loads(response.body, object_hook=_named).customer))
 
 
 def refund_seen(answer: Any) -> RefundSeen:

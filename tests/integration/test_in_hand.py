@@ -36,13 +36,16 @@ class Holding(Gateway):
         self.may_go_on, self.reached = threading.Event(), set[str]()
         self.held: dict[str, threading.Event] = {}
 
-    def create(self, **sent: Any) -> Any:
+    def creating(self, **sent: Any) -> Any:
         """Only those whose subscription begins with `held` wait."""
-        subscription = sent["wish"].subscription
+        question, subscription = super().creating(**sent), sent["wish"].subscription
         self.reached.add(subscription)
-        if subscription.startswith("held"):
+
+        def ask() -> Any:
             assert self.held.get(subscription, self.may_go_on).wait(60)
-        return super().create(**sent)
+            return question()
+
+        return ask if subscription.startswith("held") else question
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +150,7 @@ def test_what_goes_wrong_is_raised_by_its_own_message_alone(
     class Breaks(Gateway):
         """Has a mistake of ours in it."""
 
-        def create(self, **_: Any) -> Any:
+        def creating(self, **_: Any) -> Any:
             raise RuntimeError("a mistake")
 
     good = start([held], gateway)

@@ -60,10 +60,14 @@ def test_what_goes_wrong_with_one_is_raised_when_the_others_have_come_to_rest(
     class Repeats(Gateway):
         """Has made one PaymentIntent for two payments."""
 
-        def create(self, **sent: Any) -> Any:
-            made: Any = super().create(**sent)
-            again = replace(made, intent=replace(made.intent, id=before.intent_id))
-            return again if sent["wish"].subscription == "b" else made
+        def creating(self, **sent: Any) -> Any:
+            question: Any = super().creating(**sent)
+
+            def ask() -> Any:
+                made = question()
+                return replace(made, intent=replace(made.intent, id=before.intent_id))
+
+            return ask if sent["wish"].subscription == "b" else question
 
     gateway = Repeats(stripe_gateway._client)
     with pytest.raises(ExceptionGroup, match=r"^payments were interrupted") as raised:
@@ -82,10 +86,11 @@ def test_a_call_that_breaks_and_a_word_for_all_that_can_not_be_kept_leave_the_ot
     class Breaks(Gateway):
         """Has a mistake of ours in it."""
 
-        def create(self, **sent: Any) -> Any:
-            if sent["wish"].subscription == "b":
+        def creating(self, **sent: Any) -> Any:
+            def ask() -> Any:
                 raise RuntimeError("a mistake")
-            return super().create(**sent)
+
+            return ask if sent["wish"].subscription == "b" else super().creating(**sent)
 
     def heed(**_: Any) -> None:
         raise OperationalError("the database is away for a moment")

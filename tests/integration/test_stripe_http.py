@@ -1,8 +1,9 @@
 """The client beneath Stripe's SDK: one try, over kept connections, to whoever can prove that it is Stripe."""
 
+import functools
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,8 +14,10 @@ import stripe
 
 from billing_project.dev.services.kafka_security import Security
 from payments.answers import Answer, Seen, Unknown
-from payments.gateway import Gateway
+from payments.gateway import Gateway, start
 from payments.gateway.http import PooledClient
+
+Retrieve = Callable[..., list[Answer]]
 
 INTENT = (
     b'{"id":"pi_1","status":"succeeded","amount":100,"currency":"kzt","livemode":false,"created":1,'
@@ -27,8 +30,10 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *, status: int = 200, body: bytes = INTENT, headers: dict[str, str] | None = None) -> None:
-        self.status, self.body, self.headers = status, body, headers or {}
+    def __init__(
+        self, *, status: int = 200, body: bytes = INTENT, headers: dict[str, str] | None = None, breaks_after: int = 99
+    ) -> None:
+        self.status, self.body, self.headers, self.breaks_after = status, body, headers or {}, breaks_after
         self.connections, self.asked = 0, list[str]()
         super().__init__(("127.0.0.1", 0), Handler)
 
@@ -45,6 +50,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Whatever is asked for."""
         self.server.asked.append(self.path)
+        if len(self.server.asked) > self.server.breaks_after:
+            self.close_connection = True
+            return
         self.send_response(self.server.status)
         for name, value in {"Content-Length": str(len(self.server.body)), **self.server.headers}.items():
             self.send_header(name, value)
@@ -72,17 +80,24 @@ def serving(server: Server, certificate: Path | None = None) -> Iterator[str]:
         thread.join()
 
 
-def retrieve(url: str, *, times: int = 1) -> list[Answer]:
+@pytest.fixture(params=["in a thread", "on the event loop"])
+def retrieve(request: pytest.FixtureRequest) -> Callable[..., list[Answer]]:
+    """Both ways of asking: whoever asks in one is told what he would be told in the other."""
+    return functools.partial(_retrieve, on_loop=request.param == "on the event loop")
+
+
+def _retrieve(url: str, *, on_loop: bool, times: int = 1) -> list[Answer]:
     """What becomes of a look at a PaymentIntent, so many times with one client."""
     http = PooledClient(timeout=(2, 2), connections=2)
     client = stripe.StripeClient("sk_test_1", base_addresses={"api": url}, http_client=http, max_network_retries=0)
     try:
-        return [Gateway(client).retrieve(intent="pi_1") for _ in range(times)]
+        question = Gateway(client).retrieving(intent="pi_1")
+        return [start(question.later()).result(30) if on_loop else question() for _ in range(times)]
     finally:
         http.close()
 
 
-def test_a_connection_is_kept_for_the_next_call() -> None:
+def test_a_connection_is_kept_for_the_next_call(retrieve: Retrieve) -> None:
     """A new one costs more than the call itself."""
     server = Server(headers={"Request-Id": "req_1"})
     with serving(server) as url:
@@ -93,7 +108,7 @@ def test_a_connection_is_kept_for_the_next_call() -> None:
     assert (server.connections, len(server.asked)) == (1, 3)
 
 
-def test_nothing_is_followed() -> None:
+def test_nothing_is_followed(retrieve: Retrieve) -> None:
     """P3: Stripe sends nobody elsewhere; whoever does isn't Stripe."""
     elsewhere = Server()
     with serving(elsewhere) as other, serving(Server(status=302, body=b"{}", headers={"Location": other})) as url:
@@ -102,7 +117,7 @@ def test_nothing_is_followed() -> None:
     assert elsewhere.asked == []
 
 
-def test_nothing_is_tried_again() -> None:
+def test_nothing_is_tried_again(retrieve: Retrieve) -> None:
     """The steps of a payment decide that, not the client."""
     server = Server(status=503, body=b"{}", headers={"Retry-After": "0"})
     with serving(server) as url:
@@ -111,7 +126,18 @@ def test_nothing_is_tried_again() -> None:
     assert len(server.asked) == 1
 
 
-def test_who_can_not_prove_to_be_stripe_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kept_connection_that_breaks_is_told_and_not_tried_again(retrieve: Retrieve) -> None:
+    """Each look that saw nothing counts as one: whoever counts must know how often Stripe was asked."""
+    server = Server(breaks_after=1)
+    with serving(server) as url:
+        answers = retrieve(url, times=2)
+    assert [type(one) for one in answers] == [Seen, Unknown]
+    assert len(server.asked) == 2
+
+
+def test_who_can_not_prove_to_be_stripe_is_told_nothing(
+    retrieve: Retrieve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The key never leaves. With the authority that has signed the certificate among those of the SDK, all is well."""
     security = Security(folder=tmp_path, users={})
     security.make_certificates()
