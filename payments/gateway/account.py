@@ -39,7 +39,7 @@ READ_TIMEOUT = 25.0
 WITH_CHARGE: Literal["latest_charge"] = "latest_charge"
 
 # Kept connections; more calls at once than that still work, on connections of their own.
-CONNECTIONS = 100
+CONNECTIONS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
