@@ -49,14 +49,12 @@ class InHand:
             return mine.ended
 
     def _lead(self, mine: Message) -> None:
-        # Ours has been idle while another one led, and may be gone.
-        close_old_connections()
+        _renew_connection()  # ours has been idle while another one led, and may be gone
         try:
             while not mine.ended:
                 self._take_in()
                 if connection.errors_occurred:
-                    # A connection that broke under one message must not break the next one.
-                    close_old_connections()
+                    _renew_connection()  # what broke under one message must not break the next one
                 if self._run.go_round():
                     with self._changed:
                         self._changed.notify_all()
@@ -71,3 +69,9 @@ class InHand:
                 self._run.take_in(self._arrived.get_nowait())
         except Empty:
             pass
+
+
+def _renew_connection() -> None:
+    """But in a transaction of the caller's, which isn't ours to end."""
+    if not connection.in_atomic_block:
+        close_old_connections()
