@@ -46,23 +46,23 @@ FOUND = Path("../found.txt")
 # The tests that stand for each file of `payments/charging`: those of tests/integration, and of tests/unit.
 CHARGING = {
     "adoption": "adopt_rows adopt adopt_left",
-    "calls": "runs in_hand charging_outcomes charging_in_doubt turns tracing",
+    "calls": "runs in_hand charging_outcomes charging_in_doubt turns",
     "claim": "claims charging_outcomes charging_in_doubt retries",
     "close": "close settled_facts late_looks pause",
     "due": "due look_up",
     "in_hand": "in_hand",
     "integrity": "settled_facts answers adopt_rows",
-    "message": "runs in_hand turns tracing",
+    "message": "runs in_hand turns",
     "pause": "pause_rows pause charging_outcomes charging_in_doubt",
     "retry": "retry_rows retries replay_failed settled_facts close charging_outcomes charging_in_doubt",
-    "run": "runs in_hand charging_outcomes charging_in_doubt turns pause tracing",
+    "run": "runs in_hand charging_outcomes charging_in_doubt turns pause",
     "notes": "writes retries settled_facts",
     "settle": "settled_facts settle_races writes close",
     "settling": (
         "settled_facts late_answers late_looks answers notify_pending processing settle_races "
         "charging_outcomes charging_in_doubt retries writes"
     ),
-    "steps": "steps charging_outcomes charging_in_doubt tracing",
+    "steps": "steps charging_outcomes charging_in_doubt",
     "together": "settle_races writes",
     "turns": "unit/turns turns runs due",
     "writes": "writes steps late_answers charging_outcomes",
