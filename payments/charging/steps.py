@@ -14,7 +14,7 @@ from typing import Any, assert_never
 
 from payments.answers import Account, Answer, Misconfigured, Owner, Rejected, Reply, Seen
 from payments.charging.claim import Claim, Step
-from payments.charging.writes import Bind, Send, Settle, Write
+from payments.charging.writes import Bind, Learn, Send, Settle, Write
 from payments.gateway import CreateIntent, Gateway
 from payments.limits import Endpoint
 from payments.models import Payment
@@ -63,10 +63,7 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         if not isinstance(owner, Owner):
             return (yield from _finish(claim, owner, gateway, clock, about_intent=False))
         claim = replace(claim, customer=owner.customer)
-        # Of this method: another event may have brought another one meanwhile.
-        Payment.objects.filter(id=claim.payment, customer__isnull=True, payment_method=claim.payment_method).update(
-            customer=owner.customer
-        )
+        yield Learn(payment=claim.payment, payment_method=claim.payment_method, customer=owner.customer)
     if claim.intent is None:
         made = yield Call(Endpoint.CREATE, gateway.creating(wish=_wish(claim), key=f"create-{uuid.uuid4()}"))
         if not isinstance(made, Seen):

@@ -24,6 +24,15 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learn:
+    """Remember the customer that the payment's method is attached to. Brings nothing."""
+
+    payment: uuid.UUID
+    payment_method: str
+    customer: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bind:
     """Tie this PaymentIntent to its payment. Brings the id that is bound then, or None: the payment is closed."""
 
@@ -56,14 +65,14 @@ class Sending:
     request: Mapping[str, Any]
 
 
-Write = Bind | Send | Settle
+Write = Learn | Bind | Send | Settle
 Wrote = str | Sending | None
 
 
 def carry_out(writes: Sequence[Write], *, now: datetime) -> list[Wrote | Exception]:
     """Carry out writes of different payments. Returns what each brings, or what went wrong with it."""
     found: dict[int, Wrote | Exception] = {}
-    for kind in (Bind, Send, Settle):
+    for kind in (Learn, Bind, Send, Settle):
         places = [place for place, one in enumerate(writes) if isinstance(one, kind)]
         found |= zip(places, _carry_out([writes[place] for place in places], now), strict=True)
     return [found[place] for place in range(len(writes))]
@@ -83,6 +92,9 @@ def _carry_out(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]
 
 def _together(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]:
     match alike[0]:
+        case Learn():
+            learn_all([one for one in alike if isinstance(one, Learn)])
+            return [None] * len(alike)
         case Bind():
             return [*bind_all([one for one in alike if isinstance(one, Bind)], now=now)]
         case Send():
@@ -100,6 +112,25 @@ def _alone(write: Write, now: datetime) -> Wrote | Exception:
         return _together([write], now)[0]
     except Exception as trouble:  # noqa: BLE001 - for the payment's own steps
         return trouble
+
+
+# Of this method: another event may have brought another one meanwhile. In the order in which all lock payments.
+_LEARN = """
+    WITH learnt AS (SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS learnt (id, payment_method, customer)),
+    theirs AS (
+        SELECT payment.id FROM payments_payment AS payment JOIN learnt USING (id, payment_method)
+        WHERE payment.customer IS NULL ORDER BY payment.id FOR UPDATE OF payment
+    )
+    UPDATE payments_payment AS payment SET customer = learnt.customer FROM learnt JOIN theirs USING (id)
+    WHERE payment.id = learnt.id AND payment.customer IS NULL AND payment.payment_method = learnt.payment_method
+"""
+
+
+def learn_all(learnt: Sequence[Learn]) -> None:
+    """Remember which customer each payment's method is attached to, so that Stripe is asked once."""
+    columns = zip(*[(one.payment, one.payment_method, one.customer) for one in learnt], strict=True)
+    with together(len(learnt)), connection.cursor() as cursor:
+        cursor.execute(_LEARN, [list(column) for column in columns])
 
 
 # Compare and set, in the order in which all others lock payments. The attempts are marked in the same commit, as

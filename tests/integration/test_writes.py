@@ -13,7 +13,7 @@ from payments.answers import Declined, Intent, Seen, Unknown
 from payments.charging import writes
 from payments.charging.claim import Claim, Step
 from payments.charging.settle import Settlement, settle_all
-from payments.charging.writes import Bind, Send, Sending, Settle, bind_all, carry_out, send_all
+from payments.charging.writes import Bind, Learn, Send, Sending, Settle, bind_all, carry_out, send_all
 from payments.models import Attempt, OutboxMessage, Payment, Transition
 from payments.retry_policy import KEY_LIFETIME, NETWORK_CAP
 from tests.integration.ledger_rows import FAILED, NOW, attempt, payment
@@ -74,12 +74,13 @@ def test_each_answer_is_settled_for_its_own_payment() -> None:
     assert list(told) == [good.payment_id, poor.payment_id, late.payment_id]
 
 
-@pytest.mark.parametrize("kind", ["bind", "send", "settle"])
+@pytest.mark.parametrize("kind", ["learn", "bind", "send", "settle"])
 def test_many_take_as_many_statements_as_two(kind: str) -> None:
     """Or the database would be what limits us."""
 
     def count(rows: list[Attempt]) -> int:
         writes: dict[str, list[Any]] = {
+            "learn": [learn_of(row, "cus_1") for row in rows],
             "bind": [bind_of(row, f"pi_new_{row.id}") for row in rows],
             "send": [Send(attempt=row.id) for row in rows],
             "settle": [Settle(attempt=row.id, answer=paid(row)) for row in rows],
@@ -106,6 +107,11 @@ def unbound(count: int) -> list[Attempt]:
     return made
 
 
+def learn_of(row: Attempt, customer: str) -> Learn:
+    """What its worker wants to write when Stripe has said whose method that is."""
+    return Learn(payment=row.payment_id, payment_method=row.payment.payment_method, customer=customer)
+
+
 def bind_of(row: Attempt, intent: str) -> Bind:
     """What its worker wants to write when Stripe has made this PaymentIntent."""
     about = row.payment
@@ -116,6 +122,20 @@ def bind_of(row: Attempt, intent: str) -> Bind:
     )  # fmt: skip
     made = replace(paid(row).intent, id=intent, status="requires_confirmation")
     return Bind(claim=claim, made=made, account="acct_1")
+
+
+def test_of_many_customers_each_is_remembered_for_its_own_method() -> None:
+    """P1: not where another method came meanwhile, nor where the customer is known; nobody's is another one's."""
+    first, second, moved, known = unbound(4)
+    learnt = [learn_of(row, f"cus_{row.id}") for row in (second, first, moved, known)]
+    Payment.objects.filter(id=moved.payment_id).update(payment_method="pm_other")
+    Payment.objects.filter(id=known.payment_id).update(customer="")
+    assert carry_out(learnt, now=SOON) == [None] * 4
+    customers = dict(Payment.objects.values_list("id", "customer"))
+    assert customers == {
+        first.payment_id: f"cus_{first.id}", second.payment_id: f"cus_{second.id}",
+        moved.payment_id: None, known.payment_id: "",
+    }  # fmt: skip
 
 
 def test_of_many_bindings_each_learns_what_is_bound() -> None:
