@@ -18,7 +18,7 @@ export PYTHONWARNINGS ?= default
 # Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory soak bench-admin bench-charge bench-replay bench-notifications mutation coverage lint deploy-check image-steps format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory soak bench-admin bench-charge bench-charge-peers bench-replay bench-notifications budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,8 +93,20 @@ bench-notifications: $(STAMP)  ## how many milliseconds after its commit an outc
 bench-charge: $(STAMP)  ## what it costs to charge SIZE payments (5,000: minutes); ARGS=--slow=0.05, --rounds=1
 	@$(BIN)/python -m benchmarks.charge --size $(if $(filter file,$(origin SIZE)),5000,$(SIZE)) $(ARGS)
 
+bench-charge-peers: $(STAMP)  ## ours beside Celery as most write it, and one at a time; ARGS=--json=FILE
+	@$(BIN)/python -m benchmarks.charge_peers --size $(if $(filter file,$(origin SIZE)),2000,$(SIZE)) $(ARGS)
+
 bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: eight minutes); ARGS=--rate=20
 	@$(BIN)/python -m benchmarks.replay --size $(if $(filter file,$(origin SIZE)),10000,$(SIZE)) $(ARGS)
+
+budget: $(STAMP)  ## what an event costs in statements, commits and calls to Stripe, recorded anew
+	@WRITE_BUDGET=1 $(PYTEST) tests/integration/test_budget.py $(ARGS)
+
+costs: $(STAMP)  ## what a payment costs at each stage, in time and bytes, recorded in benchmarks/costs.json
+	@PYTHONWARNINGS=ignore $(BIN)/python -m benchmarks.costs --size $(if $(filter file,$(origin SIZE)),5000,$(SIZE)) --write $(ARGS)
+
+capacity: $(STAMP)  ## how many of everything for 25, 250 and 2,500 payments a second, from those costs, into docs/scaling.md
+	@$(BIN)/python -m benchmarks.capacity --write
 
 mutation: $(STAMP)  ## change the money code in one place at a time: what no test notices; hours; ROOM=money for one
 	@WORKERS=$(WORKERS) $(BIN)/python -m tests.mutation $(ROOM)

@@ -1,7 +1,7 @@
 """A Stripe that costs next to nothing, in a process of its own: what a benchmark measures is the product beside it.
 
-It makes PaymentIntents and confirms them, each answer after its time; it refuses nobody and forgets nothing. For all
-else there is the simulator, whose rules are Stripe's.
+It makes PaymentIntents and confirms them, by two calls or by one, each answer after its time; it refuses nobody and
+forgets nothing. For all else there is the simulator, whose rules are Stripe's.
 """
 
 import asyncio
@@ -117,12 +117,11 @@ class _Connection(asyncio.Protocol):
             case ["v1", "account"]:
                 return {"id": "acct_1", "object": "account"}
             case ["v1", "payment_intents"]:
-                return self._make(dict(parse_qsl(body)))
+                params = dict(parse_qsl(body))
+                made = self._make(params)
+                return self._confirm(str(made["id"])) if params.get("confirm") == "true" else made
             case ["v1", "payment_intents", intent, "confirm"]:
-                details = {"card": CARD, "type": "card"}
-                charge = {"id": f"ch_{intent}", "object": "charge", "payment_method_details": details}
-                self._intents[intent] |= {"status": "succeeded", "latest_charge": charge}
-                return self._intents[intent]
+                return self._confirm(intent)
             case ["v1", "payment_intents", intent]:
                 return self._intents[intent]
         raise ValueError(f"nobody was expected to ask for {path}")
@@ -135,3 +134,10 @@ class _Connection(asyncio.Protocol):
             "currency": params["currency"], "metadata": metadata,
         }  # fmt: skip
         return self._intents[name]
+
+    def _confirm(self, intent: str) -> dict[str, object]:
+        charge = {
+            "id": f"ch_{intent}", "object": "charge", "payment_method_details": {"card": CARD, "type": "card"},
+        }  # fmt: skip
+        self._intents[intent] |= {"status": "succeeded", "latest_charge": charge}
+        return self._intents[intent]
