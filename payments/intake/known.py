@@ -11,9 +11,14 @@ from payments.intake.judge import Known
 from payments.intake.requests import Place, Record
 from payments.intake.stored import hash_of
 from payments.models import InboxMessage, Payment, Subscription
+from payments.models.copied import as_array
 
 # `Payment.asked_by` of those that another service has charged.
 IMPORT = "import"
+
+# Offsets that no record has are few: marks of transactions, and what compaction took. More rows than those of a few
+# batches mustn't be read for one.
+CLOSE = 10
 
 
 def lock_places(records: Sequence[Record]) -> None:
@@ -38,7 +43,7 @@ def lock_subscriptions(newest: Mapping[str, datetime | None]) -> tuple[dict[str,
         cursor.execute(
             "INSERT INTO payments_subscription (id, judged_until) SELECT * FROM unnest(%s::text[], %s::timestamptz[])"
             " ON CONFLICT DO NOTHING RETURNING id",
-            [ids, [newest[one] for one in ids]],
+            [as_array(ids), as_array(newest[one] for one in ids)],
         )
         made = {one for (one,) in cursor.fetchall()}
     there = [one for one in ids if one not in made]
@@ -79,21 +84,36 @@ def known_places(places: Collection[tuple[Place, bytes]]) -> set[tuple[Place, by
 
 
 def _rows_at(places: Collection[Place]) -> Iterator[tuple[str, str, str, int, int, memoryview]]:
-    """Rows at these places, or at the same ones of a topic without an id. Place by place in the index: lists of
-    partitions and of offsets would be looked up in all their combinations."""
+    """Rows at these places and between them, also those of the same topic without an id."""
     for cluster, topic, topic_id in sorted({place[:3] for place in places}):
-        spots = [(partition, offset) for *of, partition, offset in places if of == [cluster, topic, topic_id]]
+        spots = sorted((partition, offset) for *of, partition, offset in places if of == [cluster, topic, topic_id])
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT cluster, topic, topic_id, partition, "offset", value_hash
-                    FROM unnest(%s::integer[], %s::bigint[]) AS wanted (partition, "offset")
-                    JOIN payments_inboxmessage USING (partition, "offset")
-                    WHERE cluster = %s AND topic = %s AND topic_id = ANY (%s)
+                SELECT found.* FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) AS span (partition, first, last)
+                    CROSS JOIN LATERAL (
+                        SELECT cluster, topic, topic_id, kept.partition, "offset", value_hash
+                            FROM payments_inboxmessage AS kept
+                            WHERE cluster = %s AND topic = %s AND topic_id = ANY (%s)
+                                AND kept.partition = span.partition AND "offset" BETWEEN span.first AND span.last
+                            OFFSET 0  -- in the index, span by span, whatever is known of the table
+                    ) AS found
                 """,
-                [*map(list, zip(*spots, strict=True)), cluster, topic, [topic_id, ""]],
+                [*map(list, zip(*_spans(spots), strict=True)), cluster, topic, [topic_id, ""]],
             )
             yield from cursor.fetchall()
+
+
+def _spans(spots: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Partition, first and last offset of what lies close together: records come one after the other, and a span is
+    looked up in the index like a single place."""
+    spans: list[tuple[int, int, int]] = []
+    for partition, offset in spots:
+        if spans and spans[-1][0] == partition and offset - spans[-1][2] <= CLOSE:
+            spans[-1] = (partition, spans[-1][1], offset)
+        else:
+            spans.append((partition, offset, offset))
+    return spans
 
 
 def _pruned_places(places: Sequence[Place]) -> set[Place]:
@@ -108,7 +128,7 @@ def _pruned_places(places: Sequence[Place]) -> set[Place]:
                     AND cluster = ANY(%s) AND topic = ANY(%s) AND topic_id = ANY(%s) AND partition = ANY(%s)
             """,
             [
-                [place[4] for place in places],
+                as_array(place[4] for place in places),
                 *(list({place[part] for place in places}) for part in range(4)),
             ],
         )

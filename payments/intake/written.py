@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from django.db import connection
 from payments.intake.known import named
 from payments.intake.requests import PaymentRequest, Record
 from payments.models import InboxMessage, Payment, Transition
-from payments.models.copied import Copy, as_bytea
+from payments.models.copied import Copy, as_array, as_bytea
 
 PAYMENTS = Copy(
     Payment,
@@ -26,7 +26,7 @@ TRANSITIONS = Copy(Transition, given=("payment_id", "to_status", "who", "why", "
 RECORDS = Copy(
     InboxMessage,
     given=(
-        "id", "cluster", "topic", "topic_id", "partition", "offset", "value_hash", "key", "value", "headers",
+        "cluster", "topic", "topic_id", "partition", "offset", "value_hash", "key", "value", "headers",
         "recorded_at", "received_at", "event_id", "subscription_id", "payment_id", "verdict", "reason",
     ),
 )  # fmt: skip
@@ -55,11 +55,14 @@ class Judged:
     payment: UUID | None
 
 
-def make(made: Iterable[Made], *, who: str, evidence: Mapping[str, str], now: datetime) -> None:
+def make(made: Sequence[Made], *, who: str, evidence: Mapping[str, str], now: datetime) -> None:
     """Payments that are due now, and what asked for them."""
-    PAYMENTS.write(_payment(one, now) for one in made)
+    if not made:
+        return
+    at = str(now)
+    PAYMENTS.write(_payment(one, at) for one in made)
     TRANSITIONS.write(
-        (one.id, "pending", who, "accepted", json.dumps({"record": named(one.record), **evidence}), now) for one in made
+        (one.id, "pending", who, "accepted", json.dumps({"record": named(one.record), **evidence}), at) for one in made
     )
 
 
@@ -70,24 +73,29 @@ def move(judged_until: Mapping[str, datetime | None]) -> None:
             cursor.execute(
                 "UPDATE payments_subscription AS known SET judged_until = judged.until"
                 " FROM unnest(%s::text[], %s::timestamptz[]) AS judged (id, until) WHERE known.id = judged.id",
-                [list(judged_until), list(judged_until.values())],
+                [as_array(judged_until), as_array(judged_until.values())],
             )
 
 
 def keep(judged: Sequence[Judged], *, now: datetime) -> list[InboxMessage]:
     """A row for each, in their order. Returns those that wait for a person."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('payments_inboxmessage', 'id')) FROM generate_series(1, %s)",
-            [len(judged)],
-        )
-        ids = [one for (one,) in cursor.fetchall()]
-    RECORDS.write(_row(number, one, now) for number, one in zip(ids, judged, strict=True))
-    parked = [number for number, one in zip(ids, judged, strict=True) if one.verdict in InboxMessage.PARKED]
-    return list(InboxMessage.objects.filter(id__in=parked).order_by("id")) if parked else []
+    if not judged:
+        return []
+    at = str(now)
+    RECORDS.write(_row(one, at) for one in judged)
+    parked = {(*one.record.place, one.hashed) for one in judged if one.verdict in InboxMessage.PARKED}
+    if not parked:
+        return []
+    # The driver says no ids of what is copied.
+    rows = InboxMessage.objects.filter(verdict__in=InboxMessage.PARKED, received_at=now).order_by("id")
+    return [row for row in rows if _identity(row) in parked]
 
 
-def _payment(made: Made, now: datetime) -> tuple[object, ...]:
+def _identity(row: InboxMessage) -> tuple[str, str, str, int, int, bytes]:
+    return (row.cluster, row.topic, row.topic_id, row.partition, row.offset, bytes(row.value_hash))
+
+
+def _payment(made: Made, now: str) -> tuple[object, ...]:
     wish = made.wish
     return (
         made.id, wish.subscription, made.number, json.dumps(wish.subscription_as_sent), json.dumps(wish.user_as_sent),
@@ -96,11 +104,11 @@ def _payment(made: Made, now: datetime) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _row(number: int, judged: Judged, now: datetime) -> tuple[object, ...]:
+def _row(judged: Judged, now: str) -> tuple[object, ...]:
     record = judged.record
     wish = record.wish if isinstance(record.wish, PaymentRequest) else None
     return (
-        number, record.cluster, record.topic, record.topic_id, record.partition, record.offset,
+        record.cluster, record.topic, record.topic_id, record.partition, record.offset,
         as_bytea(judged.hashed), as_bytea(record.key), as_bytea(record.value),
         json.dumps([[_storable(name), _as_text(value)] for name, value in record.headers]) if record.headers else "[]",
         record.at, now, wish.event_id if wish else "", wish.subscription if wish else None, judged.payment,
