@@ -183,7 +183,8 @@ def _process(command: tuple[str, ...], log: object) -> Iterator[subprocess.Popen
 
 
 def _manage(*arguments: str) -> None:
-    subprocess.run([sys.executable, "manage.py", *arguments], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    quiet = {**os.environ, "LOG_LEVEL": "ERROR"}
+    subprocess.run([sys.executable, "manage.py", *arguments], check=True, env=quiet, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
 def _empty(services: Services) -> None:
