@@ -4,9 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from typing import Any, NamedTuple
 
 from bridge.schema import diagnosis
 from bridge.schema.diagnosis import NotUnderstood
@@ -20,6 +18,8 @@ MAX_REASONS = 3
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_WORD = re.compile(r"\w+", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -53,7 +53,7 @@ def _price(value: Any) -> Decimal:
 
 
 def _currency(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{3}", value):
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
         raise ValueError("must be a currency's three letters")
     return value.upper()
 
@@ -63,79 +63,103 @@ def _stripe_id(prefix: str) -> Callable[[Any], str]:
         ours = isinstance(value, str) and value.startswith(f"{prefix}_")
         if not ours and isinstance(value, int | str) and has_card_number(str(value)):
             raise ValueError(f"is a card number, which must never be sent: send an id of Stripe's ({prefix}_…)")
-        if not re.fullmatch(r"\w+", _text(value), re.ASCII):
+        if not _WORD.fullmatch(_text(value)):
             raise ValueError(f"must be an id of Stripe's ({prefix}_…)")
         return str(value)
 
     return check
 
 
-class _User(BaseModel):
-    model_config = ConfigDict(extra="allow")
-    id: Annotated[str | int, BeforeValidator(_id)]
-    email: Annotated[str, BeforeValidator(_text)]
-    payment_method: Annotated[str, BeforeValidator(_stripe_id("pm"))] = Field(alias="paymentMethod")
-    customer: Annotated[str, BeforeValidator(_stripe_id("cus"))] | None = None
+class _Field(NamedTuple):
+    """A field of the contract: within which object it stands (empty: the event itself), and what it must be."""
+
+    inside: str
+    name: str
+    check: Callable[[Any], Any]
+    optional: bool = False
 
 
-class _Product(BaseModel):
-    price: Annotated[Decimal, BeforeValidator(_price)]
-    currency: Annotated[str, BeforeValidator(_currency)]
+# In the order of `_Event`, and of the reasons.
+_FIELDS = (
+    _Field("", "subId", _id),
+    _Field("user", "id", _id),
+    _Field("user", "email", _text),
+    _Field("user", "paymentMethod", _stripe_id("pm")),
+    _Field("user", "customer", _stripe_id("cus"), optional=True),
+    _Field("product", "price", _price),
+    _Field("product", "currency", _currency),
+)
 
 
-class _Event(BaseModel):
-    subscription: Annotated[str | int, BeforeValidator(_id)] = Field(alias="subId")
-    user: _User
-    product: _Product
+class _Event(NamedTuple):
+    subscription: str | int
+    user: str | int
+    email: str
+    payment_method: str
+    customer: str | None
+    price: Decimal
+    currency: str
 
 
 def decode(*, value: bytes | None, headers: Headers, price_unit: money.PriceUnit) -> PaymentRequest | Rejection:
     """Understand one record's value. Raises nothing that depends on the record."""
     try:
         parsed = parse(value)
-        event = _validated(parsed)
-        amount = money.to_minor(event.product.price, currency=event.product.currency, unit=price_unit)
+        event = _checked(parsed)
+        amount = money.to_minor(event.price, currency=event.currency, unit=price_unit)
         user = storable(parsed["user"])
     except NotUnderstood as error:
         return Rejection(reason=str(error))
     except money.PriceInvalid as error:
         return Rejection(reason=f"product.price: {error}")
+    user.pop("paymentMethod")
     return PaymentRequest(
         subscription=str(event.subscription),
         subscription_as_sent=event.subscription,
-        user_id=str(event.user.id),
-        user_as_sent={name: value for name, value in user.items() if name != "paymentMethod"},
-        email=event.user.email,
-        price=event.product.price,
+        user_id=str(event.user),
+        user_as_sent=user,
+        email=event.email,
+        price=event.price,
         amount=amount,
-        currency=event.product.currency,
-        payment_method=event.user.payment_method,
-        customer=event.user.customer,
+        currency=event.currency,
+        payment_method=event.payment_method,
+        customer=event.customer,
         event_id=_header(headers, "ce_id") or _header(headers, "event-id"),
         traceparent=_traceparent(headers),
     )
 
 
-def _validated(parsed: dict[str, Any]) -> _Event:
-    try:
-        return _Event.model_validate(parsed)
-    except ValidationError as error:
-        raise NotUnderstood(diagnosis.why_not_event(parsed) or _reasons(error)) from None
+def _checked(parsed: dict[str, Any]) -> _Event:
+    """The fields of the contract, each as it is used. Raises `NotUnderstood` with what is wrong with all of them."""
+    found: list[Any] = []
+    reasons: list[str] = []
+    for inside, name, check, optional in _FIELDS:
+        holder = parsed.get(inside) if inside else parsed
+        if not isinstance(holder, dict):
+            reasons.append(f"{inside}: must be an object" if inside in parsed else f"{inside}: is missing")
+            continue
+        value = holder.get(name)
+        if value is None and (optional or name not in holder):
+            if not optional:
+                reasons.append(f"{_path(inside, name)}: is missing")
+            found.append(None)
+            continue
+        try:
+            found.append(check(value))
+        except ValueError as error:
+            reasons.append(f"{_path(inside, name)}: {error}")
+    if reasons:
+        raise NotUnderstood(diagnosis.why_not_event(parsed) or _told(list(dict.fromkeys(reasons))))
+    return _Event(*found)
 
 
-def _reasons(error: ValidationError) -> str:
-    found = []
-    for problem in error.errors(include_input=False, include_url=False):
-        field = ".".join(str(part) for part in problem["loc"])
-        message = {
-            "missing": "is missing",
-            "model_type": "must be an object",
-            "string_unicode": "contains half a character (a lone surrogate): send well-formed text",
-            "model_attributes_type": "must be an object",
-        }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        found.append(f"{field}: {message}")
-    more = len(found) - MAX_REASONS
-    return "; ".join(found[:MAX_REASONS]) + (f"; and {more} more" if more > 0 else "")
+def _path(inside: str, name: str) -> str:
+    return f"{inside}.{name}" if inside else name
+
+
+def _told(reasons: list[str]) -> str:
+    more = len(reasons) - MAX_REASONS
+    return "; ".join(reasons[:MAX_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _header(headers: Headers, name: str) -> str:

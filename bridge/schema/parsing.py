@@ -19,6 +19,7 @@ MAX_DEPTH = 32
 
 # What neither UTF-8 nor jsonb can hold.
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def parse(value: bytes | None) -> dict[str, Any]:
@@ -46,7 +47,12 @@ def parse(value: bytes | None) -> dict[str, Any]:
 
 def storable(user: dict[str, Any]) -> dict[str, Any]:
     """The user as it is kept and sent on: in jsonb, and as JSON with floats. Raises `NotUnderstood`."""
-    kept: dict[str, Any] = _storable(user, 0)
+    try:
+        kept: dict[str, Any] = _storable(user, 0)
+    except NotUnderstood:
+        if any(_HALF.search(name) for name in user):
+            raise NotUnderstood("user: contains half a character (a lone surrogate): send well-formed text") from None
+        raise
     return kept
 
 

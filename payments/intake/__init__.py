@@ -1,7 +1,8 @@
 """The front door: records in, verdicts and payments out, in one transaction.
 
 `requests` (what a record asks for), `masking` (card numbers: pure) and `stored` (what is kept of a record), `judge`
-(who is a duplicate: pure), `accept` (write it all), `positions` (how far each partition has been taken in, and
+(who is a duplicate: pure), `batch` (judge many under the locks of their subscriptions), `written` (their rows),
+`accept` (all of it in one transaction), `positions` (how far each partition has been taken in, and
 whether the database has forgotten some of it), `completeness` (which offsets have rows), `parked` (what a person
 makes of what was set aside), `paid_before` and
 `import_paid` (what the replaced service has charged).

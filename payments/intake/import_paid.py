@@ -66,7 +66,7 @@ def import_paid(
 
 def _judge(paid: Sequence[PaidBefore], problems: list[Problem]) -> Iterator[tuple[PaidBefore, int]]:
     """Those that are new, each with its number among its subscription's payments."""
-    lock_subscriptions([one.subscription for one in paid])
+    lock_subscriptions(dict.fromkeys(one.subscription for one in paid))
     here = latest_payments([one.subscription for one in paid])
     intents = {one.intent for one in paid}
     bound = {str(one.intent_id): one for one in Payment.objects.filter(intent_id__in=intents)}

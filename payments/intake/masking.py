@@ -90,6 +90,11 @@ def has_card_number(text: str) -> bool:
     return bool(card_numbers(text))
 
 
+def holds_one(data: bytes) -> bool:
+    """Whether bytes hold a card number, written as it is."""
+    return any(True for _ in _found(data))
+
+
 def may_hold_one(data: bytes) -> bool:
     """Whether a closer look is needed; False for nearly everything, at once. NUL may stand between any two digits."""
     return b"\0" in data or _PERHAPS.search(data) is not None

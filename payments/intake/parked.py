@@ -20,12 +20,13 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils.module_loading import import_string
 
 from payments import outbox
-from payments.intake.accept import Batch
-from payments.intake.judge import Judgement
+from payments.intake.batch import Batch
+from payments.intake.known import lock_places
 from payments.intake.refused import reason_of
 from payments.intake.requests import Headers, PaymentRequest, Record, Rejection
 from payments.intake.stored import as_stored
-from payments.models import InboxMessage, Payment
+from payments.intake.written import Judged
+from payments.models import InboxMessage
 from payments.money import PriceUnit
 from payments.tasks import ring
 
@@ -136,18 +137,19 @@ def _replay(
         # With a masked id somebody else would pay.
         return StillParked(reason=NEEDS_A_VALUE)
     record = _record(row, value)
-    batch = Batch([record], now=now, who=who, evidence={"why": why})
-    judgement, payment = batch.judge(record, at=_as_of(batch, record, now))
+    lock_places([record])
+    batch = Batch([record], now=now, who=who, evidence={"why": why}, anew=True)
+    judged = batch.judge(record, at=_as_of(batch, record, now))
     if value is not None:
         row.corrected = record.value
     if isinstance(record.wish, PaymentRequest):
         row.subscription_id, row.event_id = record.wish.subscription, record.wish.event_id
-    if judgement.verdict in InboxMessage.PARKED:
-        return _keep(row, judgement.verdict, judgement.reason)
+    if judged.verdict in InboxMessage.PARKED:
+        return _keep(row, judged.verdict, judged.reason)
     batch.store()
     transaction.on_commit(partial(_tell, list(batch.due)))
     row.handled_at, row.handled_by, row.handled_why = now, who, why
-    return _leave(row, judgement, payment)
+    return _leave(row, judged)
 
 
 def _locked(record_id: int) -> InboxMessage | None:
@@ -174,7 +176,7 @@ def _as_of(batch: Batch, record: Record, now: datetime) -> datetime:
     """Now, and in any case after what was judged of this subscription, whatever the clock of that bridge said."""
     if isinstance(record.wish, Rejection):
         return now
-    judged_until = batch.subscriptions[record.wish.subscription].judged_until
+    judged_until = batch.judged_until[record.wish.subscription]
     return now if judged_until is None else max(now, judged_until + _TICK)
 
 
@@ -189,12 +191,12 @@ def _keep(row: InboxMessage, verdict: str, reason: str) -> StillParked:
     return StillParked(reason=reason)
 
 
-def _leave(row: InboxMessage, judgement: Judgement, payment: Payment | None) -> Replayed | Duplicate:
-    row.verdict, row.replays, row.payment = judgement.verdict, row.replays + 1, payment
+def _leave(row: InboxMessage, judged: Judged) -> Replayed | Duplicate:
+    row.verdict, row.replays, row.payment_id = judged.verdict, row.replays + 1, judged.payment
     _save(row)
-    if judgement.verdict == InboxMessage.Verdict.ACCEPTED and payment is not None:
-        return Replayed(payment=payment.id)
-    return Duplicate(payment=payment.id if payment else None, reason=judgement.reason)
+    if judged.verdict == InboxMessage.Verdict.ACCEPTED and judged.payment is not None:
+        return Replayed(payment=judged.payment)
+    return Duplicate(payment=judged.payment, reason=judged.reason)
 
 
 def _save(row: InboxMessage) -> None:

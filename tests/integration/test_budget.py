@@ -16,7 +16,7 @@ from django.db import connection
 from benchmarks import budget
 from billing_project.dev.simulator import Simulator
 from payments import charging, limits, outbox, tasks
-from payments.charging import run
+from payments.charging import calls
 from payments.gateway import Gateway
 from payments.limits import Endpoint
 from payments.models import Payment
@@ -95,7 +95,7 @@ def test_an_event_costs_what_is_recorded(
     each event in a batch and a message of its own, as at low load."""
     stripe_gateway.ask_account()  # once for each process
     if way == "together":
-        monkeypatch.setattr(run, "_threads", InlineThreads)
+        monkeypatch.setattr(calls, "_begin", lambda call, _: InlineThreads().submit(call))
         counter = Counter(stripe, TOGETHER)
         go(counter, stripe_gateway, now, size=TOGETHER, names="sub")
     else:

@@ -38,6 +38,7 @@ def fail():
     raise ValueError(f"card {CARD} of {EMAIL}")
 
 log.info("plain", payment="p-1", attempt=2, seconds=0.5)
+log.info("each", why="w", each=[{"record": "r-1", "email": EMAIL}, {"record": "r-2", "verdict": Person()}])
 log.info("fields", payment="p-1", email=EMAIL, card=CARD, key=KEY, headers={"authorization": KEY})
 log.info("positional %s", CARD)
 log.info("two\\nlines", why="a\\nb")
@@ -89,9 +90,9 @@ logging.getLogger("somebody").debug("too detailed %s", KEY)
 fail()
 """
 EVENTS = (
-    "plain fields positional two objects values KeyError Person bound context caught told stack foreign given "
-    "chained foreign foreign foreign foreign trusted ValueError dict served searched something failed thread served "
-    "served ended"
+    "plain each each fields positional two objects values KeyError Person bound context caught told stack foreign "
+    "given chained foreign foreign foreign foreign trusted ValueError dict served searched something failed thread "
+    "served served ended"
 ).split()
 
 
@@ -142,6 +143,15 @@ def test_what_is_not_allowed_is_dropped_and_named() -> None:
     """So that whoever misses a field learns why it isn't there."""
     assert event("fields")["dropped"] == ["card", "email", "headers", "key"]
     assert set(event("fields")) == {"event", "level", "timestamp", "payment", "dropped"}
+
+
+def test_a_step_of_many_things_is_a_line_for_each() -> None:
+    """Each with what it has in common with the others, and filtered as any other line is."""
+    first, second = (found for found in events() if found["event"] == "each")
+    assert (first["record"], first["why"], first["dropped"]) == ("r-1", "w", ["email"])
+    assert (second["record"], second["why"], second["verdict"]) == ("r-2", "w", "Person")
+    assert "dropped" not in second
+    assert output("pretty").count("each ") == 2
 
 
 def test_an_object_is_written_as_the_name_of_its_type() -> None:
