@@ -1,5 +1,4 @@
-"""A record as rows of the product's own tables, which every peer of intake writes. Each is a process of its own, and this
-is what it imports first."""
+"""A record as rows of the product's own tables. Each peer of intake is a process of its own, and imports this first."""
 
 import hashlib
 import json
