@@ -77,7 +77,7 @@ app.conf.update(
     # A charge that is killed half-way is unknown: never cancel one because Redis went away.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_soft_shutdown_timeout=40,
-    # Stripe's answers are waited for in threads; processes would only cost memory.
+    # Stripe's answers are waited for on an event loop, and by threads; processes would only cost memory.
     worker_pool="threads",
     worker_concurrency=WORKER_SLOTS,
     worker_consumer="billing_project.celery_consumer:Consumer",

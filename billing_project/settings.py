@@ -92,7 +92,14 @@ DATABASES = {
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         # A database that is away must be noticed in seconds, not after the kernel's minutes.
-        "OPTIONS": {"connect_timeout": 5, **dict(parse_qsl(_database.query))},
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+            **dict(parse_qsl(_database.query)),
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

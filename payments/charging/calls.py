@@ -6,7 +6,7 @@ A call that never ends is given up by its own deadline.
 import functools
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,14 +19,11 @@ from payments import limits, tracing
 from payments.answers import Reply, Unknown
 from payments.charging.message import Begun
 from payments.charging.steps import Call
-from payments.gateway import CONNECT_TIMEOUT, READ_TIMEOUT, Question, start
+from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Question, start
 from payments.limits import Endpoint
 
 # The read time-out counts from one byte to the next; this one counts from the start.
 CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
-
-# For calls that a payment makes once in a while.
-THREADS = 32
 
 # A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
 LONGEST_WAIT_UNPLANNED = 10.0
@@ -45,7 +42,7 @@ class Calls:
     """Those of one run. For one thread at a time; `knock` is for any."""
 
     def __init__(self) -> None:
-        self._asked: dict[Future[Reply], Asked] = {}  # the oldest first
+        self._asked: dict[Future[Reply], Asked] = {}
         self._ended: SimpleQueue[Future[Reply] | None] = SimpleQueue()
 
     def ask(self, begun: Begun, call: Call, deadline: datetime) -> None:
@@ -69,32 +66,31 @@ class Calls:
             asked = self._asked.pop(future, None)
             if asked is None:
                 continue  # given up long ago
-            # A call that hasn't begun is taken back; one that is under way may still be carried out.
+            # One that waits for its thread is taken back; any other may still be carried out.
             gave_up = not future.done()
             future.cancel()
             yield asked, Unknown(why="deadline") if gave_up else _answer(future)
 
     def _next(self, seconds: float | None) -> Iterator["Future[Reply]"]:
-        for oldest in self._asked.values():
-            left = max(0.0, (oldest.deadline - oldest.begun.message.clock()).total_seconds())
+        if self._asked:
+            nearest = min(self._asked.values(), key=lambda one: one.deadline)
+            left = max(0.0, (nearest.deadline - nearest.begun.message.clock()).total_seconds())
             seconds = left if seconds is None else min(seconds, left)
-            break
         with suppress(Empty):
             one = self._ended.get(timeout=seconds)
             while True:
                 if one is not None:
                     yield one
                 one = self._ended.get_nowait()
-        for future, asked in list(self._asked.items()):
-            if asked.deadline > asked.begun.message.clock():
-                break
-            yield future
+        yield from [one for one, asked in self._asked.items() if asked.deadline <= asked.begun.message.clock()]
 
 
 def _answer(future: "Future[Reply]") -> Reply | Exception:
     """What a call has brought; what went wrong with it is for its payment's steps."""
     try:
         return future.result()
+    except CancelledError:
+        return Unknown(why="no_answer")  # its connection was closed under it
     except Exception as trouble:  # noqa: BLE001 - as above
         return trouble
 
@@ -126,4 +122,4 @@ def _now(call: Call, span: Span, *, waits: bool) -> Reply:
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     """Shared by all messages of this process; made after the fork, if any."""
-    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stripe")
+    return ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="stripe")

@@ -8,14 +8,16 @@ one takes over. A thread for each message costs more than the payments: they wou
 import threading
 import uuid
 from collections.abc import Sequence
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 
-from django.db import close_old_connections, connection
+from structlog.contextvars import unbind_contextvars
 
 from payments import tracing
 from payments.charging.message import Message
 from payments.charging.run import Run, turns_of
 from payments.charging.steps import Clock
+from payments.charging.together import renew_connection
 from payments.charging.turns import Pace
 from payments.gateway import Gateway
 
@@ -37,7 +39,7 @@ class InHand:
             self._arrived.put(message)
             self._run.knock()
             while not self._wait(message):
-                self._lead(message)
+                copy_context().run(self._lead, message)
             return message.result()
 
     def _wait(self, mine: Message) -> bool:
@@ -49,12 +51,11 @@ class InHand:
             return mine.ended
 
     def _lead(self, mine: Message) -> None:
-        _renew_connection()  # ours has been idle while another one led, and may be gone
+        unbind_contextvars("task")  # what is logged from now on may be about any message
         try:
+            renew_connection()  # ours has been idle while another one led, and may be gone
             while not mine.ended:
                 self._take_in()
-                if connection.errors_occurred:
-                    _renew_connection()  # what broke under one message must not break the next one
                 if self._run.go_round():
                     with self._changed:
                         self._changed.notify_all()
@@ -69,9 +70,3 @@ class InHand:
                 self._run.take_in(self._arrived.get_nowait())
         except Empty:
             pass
-
-
-def _renew_connection() -> None:
-    """But in a transaction of the caller's, which isn't ours to end."""
-    if not connection.in_atomic_block:
-        close_old_connections()

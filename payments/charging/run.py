@@ -1,4 +1,4 @@
-"""Run the steps of many payments side by side: HTTP in threads, the database in the caller's thread alone.
+"""Run the steps of many payments side by side: the calls elsewhere, the database in the caller's thread alone.
 
 One payment's trouble must never touch its neighbours: each is settled as soon as its own answer is there, together
 with those whose answers came at the same moment; a call that never ends is given up by its own deadline, and an
@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 import structlog
+from django.db import connection
 
 from payments import limits, tracing
 from payments.answers import Reply
@@ -18,6 +19,7 @@ from payments.charging.claim import Claim, claim
 from payments.charging.message import Begun, Message
 from payments.charging.pause import heed, is_paused
 from payments.charging.steps import Call, Clock, steps
+from payments.charging.together import renew_connection
 from payments.charging.turns import Pace, Turns, plan
 from payments.charging.writes import Write, Wrote, carry_out
 from payments.gateway import Gateway
@@ -79,7 +81,8 @@ class Run:
             for message in self._messages:
                 if message.turns and message.turns.is_time:
                     self._let(message, message.turns)
-            if any(one.under_way or one.is_waiting for one in self._messages):
+            # Whoever has nothing left to wait for ends at once, whatever the others wait for.
+            if self._messages and all(one.under_way or one.is_waiting for one in self._messages):
                 self._hear()
         except Exception as trouble:  # noqa: BLE001 - every message raises it when it has ended
             self._give_up(trouble)
@@ -154,6 +157,8 @@ class Run:
                     writes.append((begun, wish))
             if not writes:
                 return
+            if connection.errors_occurred:
+                renew_connection()  # what broke under one payment must not break the next one
             wrote = carry_out([write for _, write in writes], now=writes[0][0].message.clock())
             brought = [(begun, what) for (begun, _), what in zip(writes, wrote, strict=True)]
 
@@ -183,7 +188,12 @@ class Run:
             begun.steps.close()
             self._leave(begun)
             return
-        self._calls.ask(begun, call, deadline)
+        try:
+            self._calls.ask(begun, call, deadline)
+        except Exception as trouble:  # noqa: BLE001 - this payment's alone: no thread could be started, say
+            begun.message.troubles.append(trouble)
+            begun.steps.close()
+            self._leave(begun)
 
     def _leave(self, begun: Begun) -> None:
         begun.span.end()
@@ -192,7 +202,7 @@ class Run:
             begun.message.free(1)
 
     def _give_up(self, trouble: Exception) -> None:
-        """Something that is nobody's own went wrong. Whoever was in hand then has asked nothing: its lease runs out."""
+        """Something that is nobody's own went wrong. Whoever was in hand then is left: its lease runs out."""
         asking = self._calls.asking
         for message in self._messages:
             message.troubles.append(trouble)

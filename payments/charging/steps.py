@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from payments.answers import Account, Answer, Misconfigured, Owner, Rejected, Reply, Seen
+from payments.answers import Account, Answer, Misconfigured, Owner, Rejected, Reply, Seen, Unknown
 from payments.charging.claim import Claim, Step
 from payments.charging.writes import Bind, Learn, Send, Settle, Write
 from payments.gateway import CreateIntent, Gateway
@@ -66,6 +66,7 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         yield Learn(payment=claim.payment, payment_method=claim.payment_method, customer=owner.customer)
     if claim.intent is None:
         made = yield Call(Endpoint.CREATE, gateway.creating(wish=_wish(claim), key=f"create-{uuid.uuid4()}"))
+        made = _ours(made, claim)
         if not isinstance(made, Seen):
             return (yield from _finish(claim, made, gateway, clock))
         if not gateway.account:
@@ -87,6 +88,13 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
             return (yield from _finish(claim, moved, gateway, clock))
         Payment.objects.filter(id=claim.payment, intent_id=claim.intent).update(intent_customer=claim.customer)
     return (yield from _confirm(claim, gateway, clock))
+
+
+def _ours(made: Reply, claim: Claim) -> Reply:
+    """Unknown, where it answers somebody else's question: bound to it, two payments would have one PaymentIntent."""
+    if isinstance(made, Seen) and made.intent.payment != str(claim.payment):
+        return Unknown(why="integrity")
+    return made
 
 
 def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:

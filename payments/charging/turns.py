@@ -156,8 +156,11 @@ class Turns:
         leave = 0 if self._pace.live else CONNECTIONS - CONNECTIONS_FOR_BACKLOG
         room = connections.take(wanted=len(self._waiting), leave=leave)
         asked = list(self._waiting)[:room]
-        granted = limits.take(wishes=[self._waiting[one] for one in asked]) if asked else NOTHING
-        connections.free(room - len(granted.places))
+        granted = NOTHING
+        try:
+            granted = limits.take(wishes=[self._waiting[one] for one in asked]) if asked else NOTHING
+        finally:
+            connections.free(room - len(granted.places))
         taken = {asked[place]: self._waiting.pop(asked[place]) for place in granted.places}
         self._ask_at = time.monotonic() + max(limits.LEAST_PAUSE, granted.pause)
         if self._ask_at > self._give_up_at:

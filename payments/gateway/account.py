@@ -38,7 +38,7 @@ READ_TIMEOUT = 25.0
 # What tells the card's last four digits; the charge itself comes along with the same answer.
 WITH_CHARGE: Literal["latest_charge"] = "latest_charge"
 
-# Kept connections; more calls at once than that still work, on connections of their own.
+# Kept connections, and as many payments of a process may be at Stripe at once.
 CONNECTIONS = 300
 
 

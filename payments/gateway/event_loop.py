@@ -17,7 +17,9 @@ PATIENCE = 1.0
 
 def start(coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
     """Have it run there. What it brings, and what goes wrong with it, is the future's."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop())
+    with _making:
+        loop = _loop()
+    return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
 
 def close_at_exit(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -25,6 +27,7 @@ def close_at_exit(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
     _closing.append(close)
 
 
+_making = threading.Lock()
 _closing: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
 
@@ -39,8 +42,8 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    with suppress(TimeoutError):
-        for close in _closing:
+    for close in _closing:
+        with suppress(Exception):
             asyncio.run_coroutine_threadsafe(close(), loop).result(PATIENCE)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(PATIENCE)

@@ -17,6 +17,17 @@ from yarl import URL
 from payments.gateway import event_loop
 
 
+class _Connector(aiohttp.TCPConnector):
+    """One that leaves a kept connection on which something came that nobody had asked for: it would be taken for the
+    answer to the next call."""
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        for connection, _ in self._conns.get(key, ()):
+            if connection.should_close:
+                connection.close()
+        return await super()._get(key, traces)
+
+
 class PooledClient(stripe.HTTPClient):
     """What the SDK takes for `http_client`. `timeout`: seconds to connect and to read; `connections`: kept ones."""
 
@@ -51,9 +62,9 @@ class PooledClient(stripe.HTTPClient):
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """As `request`, on the event loop of this process."""
-        if self._session is None:
-            self._session = self._open()
         try:
+            if self._session is None:
+                self._session = self._open()
             sent = self._session.request(
                 method, URL(url, encoded=True), data=post_data, headers=headers, allow_redirects=False
             )
@@ -64,9 +75,7 @@ class PooledClient(stripe.HTTPClient):
 
     def _open(self) -> aiohttp.ClientSession:
         connect, read = self._timeout
-        connector = aiohttp.TCPConnector(
-            limit=self._connections, ssl=ssl.create_default_context(cafile=stripe.ca_bundle_path)
-        )
+        connector = _Connector(limit=self._connections, ssl=ssl.create_default_context(cafile=stripe.ca_bundle_path))
         # Whoever waits for a connection waits for it: the caller has a deadline of its own.
         timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect, sock_read=read)
         session = aiohttp.ClientSession(
@@ -83,3 +92,4 @@ class PooledClient(stripe.HTTPClient):
         self._pool.clear()
         if self._session:
             event_loop.start(self._session.close()).result()
+            self._session = None

@@ -1,5 +1,6 @@
 """From the SDK's objects and errors to `answers`: what each one proves, and no more."""
 
+import asyncio
 import functools
 import json
 import time
@@ -48,6 +49,10 @@ async def ask_later(endpoint: StripeEndpoint, call: Awaitable[Any], read: Callab
     began = time.monotonic()
     try:
         brought = functools.partial(_give, await call)
+    except asyncio.CancelledError:
+        # Given up: nobody waits for it any longer.
+        counters.count_answer(endpoint=endpoint, answer="no_answer", seconds=time.monotonic() - began)
+        raise
     except Exception as error:  # noqa: BLE001 - told apart as those of `ask` are
         brought = functools.partial(_raise, error)
     reply = _ask(brought, read)

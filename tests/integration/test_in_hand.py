@@ -123,6 +123,18 @@ def test_a_message_that_arrives_is_begun_beside_the_one_that_waits_and_neither_w
     assert paid() == {"held", "quick", "last"}
 
 
+def test_a_message_whose_payments_need_nothing_ends_at_once(
+    stripe: Simulator, gateway: Holding, clock: Clock, start: Start
+) -> None:
+    """P5: its slot is wanted by others; it waits for no answer to anybody else."""
+    held, done = take_in(clock, "held", "done")
+    assert start([done], gateway).result(60) == 1
+    first = start([held], gateway)
+    wait_until(lambda: "held" in gateway.reached)
+    assert start([done], gateway).result(20) == 0
+    assert not first.done()
+
+
 def test_who_leads_hands_over_when_its_own_message_has_ended(
     stripe: Simulator, gateway: Holding, clock: Clock, start: Start
 ) -> None:

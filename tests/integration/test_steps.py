@@ -113,6 +113,17 @@ def test_without_an_answer_nothing_further_is_asked(
     assert (Payment.objects.get().intent_id is not None) == (endpoint == Endpoint.CONFIRM)
 
 
+def test_a_payment_is_never_bound_to_what_was_made_for_another_one(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """P1: whatever has mixed up the answers. It is tried again, as nothing was sent that could take money."""
+    take_in(clock)
+    another = stripe_gateway.create(wish=WISH, key="another")
+    assert go(begin(stripe_gateway, clock)[1], instead={Endpoint.CREATE: another})[-1] == "CREATE"
+    tried = Attempt.objects.get()
+    assert (tried.state, tried.in_doubt, Payment.objects.get().intent_id) == ("unknown", False, None)
+
+
 def test_a_method_that_came_meanwhile_does_not_get_the_other_ones_customer(
     stripe: Simulator, stripe_gateway: Gateway, clock: Clock
 ) -> None:

@@ -31,9 +31,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, *, status: int = 200, body: bytes = INTENT, headers: dict[str, str] | None = None, breaks_after: int = 99
-    ) -> None:
-        self.status, self.body, self.headers, self.breaks_after = status, body, headers or {}, breaks_after
+        self, *, status: int = 200, body: bytes = INTENT, headers: dict[str, str] | None = None, breaks_after: int = 99,
+        adds: bytes = b"",
+    ) -> None:  # fmt: skip
+        self.status, self.body, self.headers, self.adds = status, body, headers or {}, adds
+        self.breaks_after = breaks_after
         self.connections, self.asked = 0, list[str]()
         super().__init__(("127.0.0.1", 0), Handler)
 
@@ -57,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(self.server.body)), **self.server.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(self.server.body)
+        self.wfile.write(self.server.body + self.server.adds)
 
     def log_message(self, *_: Any) -> None:
         """Nothing on the terminal."""
@@ -133,6 +135,15 @@ def test_a_kept_connection_that_breaks_is_told_and_not_tried_again(retrieve: Ret
         answers = retrieve(url, times=2)
     assert [type(one) for one in answers] == [Seen, Unknown]
     assert len(server.asked) == 2
+
+
+def test_what_nobody_asked_for_is_not_the_answer_to_the_next_call(retrieve: Retrieve) -> None:
+    """P3: a proxy that says something by itself would settle somebody's payment with it."""
+    server = Server(adds=b"HTTP/1.1 402 Payment Required\r\nContent-Length: 2\r\n\r\n{}")
+    with serving(server) as url:
+        answers = retrieve(url, times=3)
+    assert [type(one) for one in answers] == [Seen] * 3
+    assert len(server.asked) == 3
 
 
 def test_who_can_not_prove_to_be_stripe_is_told_nothing(
