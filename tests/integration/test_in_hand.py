@@ -13,7 +13,8 @@ from billing_project.dev.simulator import Simulator
 from payments import limits
 from payments.charging import InHand, Pace
 from payments.charging.claim import LEASE
-from payments.gateway import Gateway
+from payments.charging.turns import connections as at_stripe
+from payments.gateway import CONNECTIONS, Gateway
 from payments.limits import Endpoint
 from payments.models import Payment
 from tests.conftest import Clock
@@ -133,6 +134,25 @@ def test_a_message_whose_payments_need_nothing_ends_at_once(
     wait_until(lambda: "held" in gateway.reached)
     assert start([done], gateway).result(20) == 0
     assert not first.done()
+
+
+def test_who_has_come_to_rest_is_at_stripe_no_more_though_its_neighbours_are(
+    stripe: Simulator, gateway: Holding, clock: Clock, start: Start
+) -> None:
+    """Others wait for its connection; and when all are at rest, all connections are free."""
+    running = start(take_in(clock, "held", "quick", "other"), gateway)
+    wait_until(lambda: paid() == {"quick", "other"})
+    wait_until(lambda: free_connections() == CONNECTIONS - 1)
+    gateway.may_go_on.set()
+    assert running.result(60) == 3
+    assert free_connections() == CONNECTIONS
+
+
+def free_connections() -> int:
+    """Of this process."""
+    free = at_stripe.take(wanted=2 * CONNECTIONS, leave=0)
+    at_stripe.free(free)
+    return free
 
 
 def test_who_leads_hands_over_when_its_own_message_has_ended(
