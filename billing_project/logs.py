@@ -98,6 +98,9 @@ def configure(*, log_format: str, level: str) -> None:
 
 def _tell_end(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """In place of Python's own report, which quotes what the exception says: for a person's eyes, and for no log."""
+    if kind is SystemError and type(error.__cause__).__module__.startswith("psycopg2"):
+        # The driver reports one of two errors that it has met at once, and raises the other: nothing ends by it.
+        return
     if sys.stderr.isatty() or issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, where)
         return
@@ -153,7 +156,7 @@ def _exception_without_its_message(_: object, __: str, event: Event) -> Event:
 
 
 def _only_allowed(_: object, __: str, event: Event) -> Event:
-    each: list[Event] = event.pop("each", [])
+    each: list[Event] = list(event.pop("each", ()))
     _strip(event)
     for one in each:
         _strip(one)

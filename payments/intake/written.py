@@ -87,7 +87,11 @@ def keep(judged: Sequence[Judged], *, now: datetime) -> list[InboxMessage]:
     if not parked:
         return []
     # The driver says no ids of what is copied.
-    rows = InboxMessage.objects.filter(verdict__in=InboxMessage.PARKED, received_at=now).order_by("id")
+    places = [one.record for one in judged if one.verdict in InboxMessage.PARKED]
+    rows = InboxMessage.objects.filter(
+        topic__in={one.topic for one in places}, partition__in={one.partition for one in places},
+        offset__in={one.offset for one in places}, received_at=now,
+    ).order_by("id")  # fmt: skip
     return [row for row in rows if _identity(row) in parked]
 
 

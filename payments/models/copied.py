@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db import connection, models
+from django.db import OperationalError, connection, models
 
 # Of what is sent, in bytes: the server works on one part while the next is made.
 AT_ONCE = 32 * 1024
@@ -21,6 +21,8 @@ class Copy:
             field for name, field in fields.items()
             if name not in given and not field.has_db_default() and not isinstance(field, models.AutoField)
         ]  # fmt: skip
+        if not others:
+            raise ValueError("a line's end would be a column more")
         # The same in each line, and so made once.
         self._rest = _line([field.get_db_prep_save(field.get_default(), connection) for field in others])
         columns = [fields[name] for name in given] + others
@@ -31,9 +33,15 @@ class Copy:
     def write(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Write them in their order. Raises Django's errors, as any statement does."""
         lines = _Lines(rows, end=f",{self._rest}\n")
-        # The driver's own cursor has no part in what Django does around a statement.
-        with connection.cursor() as cursor, connection.wrap_database_errors:
-            cursor.copy_expert(self._sql, lines, AT_ONCE)
+        try:
+            # The driver's own cursor has no part in what Django does around a statement.
+            with connection.cursor() as cursor, connection.wrap_database_errors:
+                cursor.copy_expert(self._sql, lines, AT_ONCE)
+        except OperationalError:
+            if lines.failed:
+                # The driver has made the database say so, and a mistake of ours is no database that doesn't answer.
+                raise lines.failed from None
+            raise
 
 
 class _Lines:
@@ -41,9 +49,17 @@ class _Lines:
 
     def __init__(self, rows: Iterable[Iterable[Any]], *, end: str) -> None:
         self._rows, self._end = iter(rows), end
+        self.failed: BaseException | None = None
 
-    def read(self, size: int) -> str:
-        """About as much, in whole lines; nothing at the end."""
+    def read(self, size: int) -> bytes:
+        """About as much, in whole lines; nothing at the end. What goes wrong is kept: the driver keeps it to itself."""
+        try:
+            return self._read(size).encode()
+        except BaseException as error:
+            self.failed = error
+            raise
+
+    def _read(self, size: int) -> str:
         lines: list[str] = []
         length = 0
         for row in self._rows:

@@ -1,6 +1,7 @@
 """Rows that are written by COPY hold what they were given, whatever characters it has."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -42,6 +43,21 @@ def test_a_text_is_written_as_it_is(clock: Clock, text: str) -> None:
         )
         assert (row.key, row.corrected, row.replays, row.handled_by, row.received_at) == (None, None, 0, "", clock())
     assert (first.subscription_id, second.subscription_id) == ("sub_1", None)
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_database_that_does_not_answer() -> None:
+    """P2: that is waited for, for ever; a mistake is told. A text that no UTF-8 can hold is one."""
+
+    def rows() -> Iterator[tuple[str, str]]:
+        yield "sub_1", "2026-01-31"
+        raise KeyError("a mistake")
+
+    copy = Copy(Subscription, given=("id",))
+    with pytest.raises(KeyError), transaction.atomic():
+        copy.write((name,) for name, _ in rows())
+    with pytest.raises(UnicodeEncodeError), transaction.atomic():
+        copy.write([("half \ud800",)])
+    assert not Subscription.objects.exists()
 
 
 @pytest.mark.parametrize("text", ODD, ids=ascii)

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
+
+from billing_project import logs
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ["json", "pretty"]
@@ -115,6 +118,14 @@ def event(start: str) -> dict[str, Any]:
     """The one whose text starts like this."""
     (found,) = [event for event in events() if event["event"].startswith(start)]
     return found
+
+
+def test_what_the_driver_reports_and_raises_as_well_is_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """A connection that is lost in the middle of a COPY: the bridge waits and goes on, and nobody is paged."""
+    reported = SystemError("returned a result with an exception set")
+    reported.__cause__ = psycopg2.OperationalError("terminating connection")
+    logs._tell_end(SystemError, reported, None)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_json_is_one_line_per_event() -> None:
