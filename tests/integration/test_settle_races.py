@@ -1,16 +1,18 @@
 """What two connections do to one attempt at the same time: neither may undo what the other has written."""
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from payments import charging, notifications
 from payments.answers import Unknown
 from payments.charging.writes import Settle, Write, carry_out
-from payments.models import Attempt, Payment
+from payments.gateway import Gateway
+from payments.models import Attempt, Pause, Payment
 from tests.conftest import Clock
 from tests.integration.ledger_rows import attempt, payment
 
@@ -81,3 +83,27 @@ def test_a_payment_that_somebody_holds_keeps_no_other_from_being_settled(clock: 
             assert not unknown.filter(id=held.id).exists()
         settling.result(PATIENCE)
     assert unknown.count() == len(rows)
+
+
+def test_the_end_of_an_outage_locks_payments_in_the_order_in_which_all_do(
+    stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """Or it and a batch of answers, each with rows that the other wants, would end one of the two."""
+    ids = sorted((uuid.uuid4() for _ in range(3)), reverse=True)
+    for number, one in enumerate(ids):  # the highest comes first in the table
+        attempt(payment(id=one, subscription_id=f"sub_{number}"), state="unknown", sent_at=clock())
+    charging.pause(cause=Pause.Cause.OUTAGE, reason="Stripe is down", who="breaker", now=clock())
+
+    def probe() -> None:
+        charging.probe(gateway=stripe_gateway, now=clock() + timedelta(hours=1))
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Payment.objects.select_for_update().get(id=ids[0])
+            probing = elsewhere(threads, probe)
+            while not waiting():
+                assert not probing.done()
+            with pytest.raises(OperationalError, match="could not obtain lock"), transaction.atomic():
+                Payment.objects.select_for_update(nowait=True).get(id=ids[2])
+        probing.result(PATIENCE)
+    assert set(Payment.objects.values_list("due_at", flat=True)) == {clock() + timedelta(hours=1)}
