@@ -14,7 +14,7 @@ from payments.charging.writes import Settle, Write, carry_out
 from payments.gateway import Gateway
 from payments.models import Attempt, Pause, Payment
 from tests.conftest import Clock
-from tests.integration.ledger_rows import attempt, payment
+from tests.integration.ledger_rows import attempt, payment, restoring
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 20.0
@@ -85,13 +85,13 @@ def test_a_payment_that_somebody_holds_keeps_no_other_from_being_settled(clock: 
     assert unknown.count() == len(rows)
 
 
-def test_the_end_of_an_outage_locks_payments_in_the_order_in_which_all_do(
-    stripe_gateway: Gateway, clock: Clock
-) -> None:
+def test_the_end_of_an_outage_locks_payments_in_their_usual_order(stripe_gateway: Gateway, clock: Clock) -> None:
     """Or it and a batch of answers, each with rows that the other wants, would end one of the two."""
     ids = sorted((uuid.uuid4() for _ in range(3)), reverse=True)
     for number, one in enumerate(ids):  # the highest comes first in the table
-        attempt(payment(id=one, subscription_id=f"sub_{number}"), state="unknown", sent_at=clock())
+        bound = payment(id=one, subscription_id=f"sub_{number}", intent_id=f"pi_{number}", livemode=False)
+        with restoring():
+            attempt(bound, state="unknown", sent_at=clock())
     charging.pause(cause=Pause.Cause.OUTAGE, reason="Stripe is down", who="breaker", now=clock())
 
     def probe() -> None:
