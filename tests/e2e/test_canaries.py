@@ -39,16 +39,24 @@ BOMB = """
 CREATE SEQUENCE bomb_{name};
 CREATE FUNCTION bomb_{name}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF {when} AND nextval('bomb_{name}') = 1 THEN
+    IF {when} AND CASE WHEN {always} THEN true ELSE nextval('bomb_{name}') = 1 END THEN
         RAISE EXCEPTION 'Failing row contains ({quoted})' USING DETAIL = to_jsonb(NEW)::text;
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER bomb_{name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION bomb_{name}();
 """
+# What is settled together with others, whose locks are waited for a second, is tried alone after that, and fails then.
+TOGETHER = "current_setting('lock_timeout') = '1s'"
 BOMBS: tuple[dict[str, str], ...] = (
     {"name": "bridge", "event": "INSERT", "table": "payments_inboxmessage", "when": "true"},
-    {"name": "worker", "event": "INSERT", "table": "payments_transition", "when": "NEW.attempt_state = 'succeeded'"},
+    {
+        "name": "worker",
+        "event": "INSERT",
+        "table": "payments_transition",
+        "when": "NEW.attempt_state = 'succeeded'",
+        "always": TOGETHER,
+    },
     {"name": "relay", "event": "UPDATE", "table": "payments_outboxmessage", "when": "true"},
     {"name": "web", "event": "INSERT", "table": "payments_webhook", "when": "true"},
     {"name": "command", "event": "UPDATE", "table": "payments_payment", "when": "NEW.closed_at IS NOT NULL"},
@@ -110,7 +118,7 @@ def mined(deployment: Deployment, collector: Collector) -> Deployment:
     control.set_api_key(key=SECRETS["STRIPE_SECRET_KEY"], state="accepted")
     control.add_payment_method(id="pm_card_canary")
     control.add_fault(kind="status", status=500, endpoint="confirm", effect="before")
-    run(deployment, "".join(BOMB.format(quoted=QUOTED, **bomb) for bomb in BOMBS))
+    run(deployment, "".join(BOMB.format(**{"quoted": QUOTED, "always": "false"} | bomb) for bomb in BOMBS))
     return deployment
 
 

@@ -10,7 +10,7 @@ from tests.e2e.failed import make_failed
 JUDGING = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
-    AND strpos(query, 'payments_attempt') > 0
+    AND strpos(query, 'payments_attempt') > 0 AND backend_type = 'client backend' -- and not autovacuum
 """
 DONE = "SELECT count(*) FROM payments_jobitem WHERE state = 'done'"
 

@@ -79,11 +79,11 @@ def test_a_slice_that_leaves_something_rings_for_the_rest(
     limits.connect_redis().flushdb()
     clock.now = datetime.now(UTC)
     job = ask("retry", fail_many(2, stripe_gateway, clock), clock)
-    monkeypatch.setattr(work, "__kwdefaults__", {"seconds": 0})
+    monkeypatch.setattr(work, "__kwdefaults__", {"seconds": 0, "metronome": None})
     tasks.work_on(job_id=job.id)
     assert jobs.progress(job).waiting == 2
     assert limits.connect_redis().llen(limits.KEY_PREFIX + limits.BACKLOG_QUEUE) == 1
-    monkeypatch.setattr(work, "__kwdefaults__", {"seconds": 60})
+    monkeypatch.setattr(work, "__kwdefaults__", {"seconds": 60, "metronome": None})
     tasks.work_on(job_id=job.id)
     assert jobs.progress(job).waiting == 0
 
