@@ -39,7 +39,7 @@ BOMB = """
 CREATE SEQUENCE bomb_{name};
 CREATE FUNCTION bomb_{name}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF {when} AND CASE WHEN {always} THEN true ELSE nextval('bomb_{name}') = 1 END THEN
+    IF {when} AND (CASE WHEN {always} THEN true ELSE nextval('bomb_{name}') = 1 END) THEN
         RAISE EXCEPTION 'Failing row contains ({quoted})' USING DETAIL = to_jsonb(NEW)::text;
     END IF;
     RETURN NEW;
