@@ -41,6 +41,9 @@ def _many_payments(django_db_setup: None, django_db_blocker: Any) -> Iterator[No
             cursor.execute("ANALYZE")
             # A vacuum would say so; it can't be had within a transaction.
             cursor.execute("UPDATE pg_class SET relallvisible = relpages WHERE relname = 'payments_payment'")
+            # Such an index is no part of the plans of the transaction that made it.
+            cursor.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE indcheckxmin")
+            assert cursor.fetchall() == []
         yield
         transaction.set_rollback(True)
 
