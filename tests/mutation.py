@@ -49,7 +49,7 @@ CHARGING = {
     "calls": "runs in_hand charging_outcomes charging_in_doubt turns",
     "claim": "claims charging_outcomes charging_in_doubt retries",
     "close": "close settled_facts late_looks pause",
-    "due": "due look_up",
+    "due": "due look_up tasks",
     "in_hand": "in_hand",
     "integrity": "settled_facts answers adopt_rows",
     "message": "runs in_hand turns",
