@@ -7,14 +7,12 @@ Then the product's group is set back to the beginning: every record again, all k
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -24,6 +22,7 @@ import redis
 
 from benchmarks.admin import SETTINGS
 from benchmarks.figures import Contender, Figures, keep, measure, show
+from benchmarks.processes import manage, peak_memory, running, tree_cpu
 from benchmarks.stand_in import cpu_of
 from benchmarks.waiting import Group, fill, wait_for
 from billing_project.dev.services import Services
@@ -75,8 +74,8 @@ def main() -> int:
                 KAFKA_BROKER=services.kafka_broker, KAFKA_TOPIC_PAYMENTS=TOPIC, LOG_LEVEL=asked.log_level,
                 LOG_FORMAT="json", DJANGO_SETTINGS_MODULE="billing_project.settings",
             )  # fmt: skip
-            _manage("migrate", "--verbosity", "0")
-            _manage("topics", "--partitions", str(PARTITIONS))
+            manage("migrate", "--verbosity", "0", env=os.environ)
+            manage("topics", "--partitions", str(PARTITIONS), env=os.environ)
             import django
 
             django.setup()
@@ -134,7 +133,7 @@ class Bench:
 
     def rewind(self, way: Way) -> Figures:
         """The same group, set back over records that have rows."""
-        _manage("rewind", "--to", "earliest", "--reason", "a benchmark", "--yes")
+        manage("rewind", "--to", "earliest", "--reason", "a benchmark", "--yes", env=os.environ)
         _redis(self.services).flushall()
         before = _counted("pg_stat_user_tables", "n_tup_upd + n_tup_del"), _rows()
         figures = self._run(way, records=self.size, rows=None)
@@ -149,42 +148,23 @@ class Bench:
             broker=self.services.kafka_broker, topic=TOPIC, partitions=PARTITIONS, name=os.environ["KAFKA_GROUP_ID"]
         )  # fmt: skip
         progress = rows or group.committed
-        with closing(group), self.log.open("wb") as log, _process(way.command, log) as process:
+        with closing(group), running(way.command, log=self.log) as process:
 
             def wait(least: int, pause: float) -> tuple[float, ...]:
                 found = wait_for(
                     progress=progress, least=least, pause=pause, is_alive=lambda: process.poll() is None
                 )  # fmt: skip
-                return found, time.monotonic(), cpu_of(process.pid), _tree_cpu(self.services.postgres.pid or 0)
+                return found, time.monotonic(), cpu_of(process.pid), tree_cpu(self.services.postgres.pid or 0)
 
             before = wait(1, 0.002)
             count, seconds, cpu, postgres = (
                 now - then for now, then in zip(wait(records, 0.01), before, strict=True)
             )  # fmt: skip
-            memory = _peak(process.pid)
+            memory = peak_memory(process.pid)
         return {
             "records/s": count / seconds, "CPU a record, µs": cpu / count * 1e6,
             "PostgreSQL's, µs": postgres / count * 1e6, "memory, MB": memory,
         }  # fmt: skip
-
-
-@contextmanager
-def _process(command: tuple[str, ...], log: object) -> Iterator[subprocess.Popen[bytes]]:
-    """One of a contender's own, in the environment that is set; stopped at the end, by force if need be."""
-    child = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)  # type: ignore[call-overload]  # noqa: S603
-    try:
-        yield child
-    finally:
-        child.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(10)
-        child.kill()
-        child.wait()
-
-
-def _manage(*arguments: str) -> None:
-    quiet = {**os.environ, "LOG_LEVEL": "ERROR"}
-    subprocess.run([sys.executable, "manage.py", *arguments], check=True, env=quiet, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
 def _empty(services: Services) -> None:
@@ -214,21 +194,6 @@ def _counted(view: str, what: str) -> int:
         cursor.execute(f"SELECT sum({what}) FROM {view}")  # noqa: S608 - ours
         [count] = cursor.fetchone()
     return int(count)
-
-
-def _tree_cpu(parent: int) -> float:
-    """Seconds of processor time of a server and its children."""
-    seconds = cpu_of(parent)
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        with suppress(FileNotFoundError):  # it has just ended, and is counted with the server
-            seconds += cpu_of(int(child))
-    return seconds
-
-
-def _peak(pid: int) -> float:
-    """The most memory that a process has had, in MB."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(status["VmHWM"].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -166,7 +166,9 @@ def _only_allowed(_: object, __: str, event: Event) -> Event:
 
 
 def _strip(event: Event) -> None:
-    dropped = sorted(key for key in event.keys() - ALLOWED if not key.startswith("_"))
+    dropped: list[str] = []
+    if not ALLOWED.issuperset(event):
+        dropped = sorted(key for key in event.keys() - ALLOWED if not key.startswith("_"))
     for key in dropped:
         del event[key]
     for key, value in event.items():

@@ -65,7 +65,10 @@ def producer_settings() -> dict[str, Any]:
         "delivery.timeout.ms": 50_000,
         "enable.idempotence": True,
         "acks": "all",
-        "linger.ms": 0,
+        # Of a transaction's records; its commit sends what is left at once.
+        "linger.ms": 5,
+        # What is refused is heard of. What isn't, the commit vouches for.
+        "delivery.report.only.error": True,
         # kafkajs has only gzip, and puts keys where this partitioner does.
         "compression.type": "none",
         "partitioner": "murmur2_random",

@@ -141,3 +141,18 @@ def test_no_span_says_who_the_customer_is(stripe_gateway: Gateway, clock: Clock,
     ended = [*spans.named("accept"), *spans.named("charge"), *spans.named("charge payment")]
     told = {value for span in ended for value in (span.attributes or {}).values()}
     assert told == {1, str(payment.id)}
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        PARENTS[0], "", "nonsense", PARENTS[0] + "-more", " " + PARENTS[0], "01" + PARENTS[0][2:],
+        "ff" + PARENTS[0][2:],
+        PARENTS[0].upper(), f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-{TRACES[0]}-{'0' * 16}-01",
+        f"00-{TRACES[0]}-00f067aa0ba902b7-xy", PARENTS[0] + "\n",
+    ],
+)  # fmt: skip
+def test_a_trace_is_named_in_the_log_as_the_standard_reads_it(traceparent: str) -> None:
+    """The short way to what OpenTelemetry says of the same header."""
+    found = tracing._context(traceparent)
+    assert tracing.id_of(traceparent) == (format_trace_id(found.trace_id) if found.is_valid else None)

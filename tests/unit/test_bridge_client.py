@@ -32,7 +32,7 @@ def test_what_we_set_ourselves_is_refused_to_an_operator_or_a_setting_of_its_own
     settings.KAFKA_GROUP_INSTANCE_ID = "bridge-0"
     ours = client.consumer_settings() | client.producer_settings()
     # Not of Kafka: how its client speaks to us.
-    asked = set(ours) - {"logger", "log.connection.close"}
+    asked = set(ours) - {"logger", "log.connection.close", "delivery.report.only.error"}
     answered = KAFKA_PASSED_THROUGH | set(KAFKA_OWNED)
     assert [
         name for name in sorted(asked - answered) if f"kafka_{name.replace('.', '_')}" not in env.Env.model_fields

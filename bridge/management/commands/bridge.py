@@ -1,5 +1,6 @@
 """`manage.py bridge`: Kafka → inbox and payments, then commits offsets, then rings Celery."""
 
+import gc
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +36,8 @@ manage.py bridge
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit code 0 after a stop, 1 where Kafka refuses."""
+        # All that was imported stays: looking through it for what nobody needs any more took a third of the time.
+        gc.freeze()
         stop = Stop()
         stop.listen(within=settings.STOP_WITHIN)
         try:

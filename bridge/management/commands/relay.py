@@ -1,5 +1,6 @@
 """`manage.py relay`: outbox → Kafka."""
 
+import gc
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,8 @@ manage.py relay
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit code 0 after a stop, 1 where Kafka refuses."""
+        # All that was imported stays: looking through it for what nobody needs any more took a third of the time.
+        gc.freeze()
         stop = Stop()
         stop.listen(within=settings.STOP_WITHIN)
         try:

@@ -1,0 +1,55 @@
+"""Processes that are measured from outside: how they are started and ended, and what they and the servers have used."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchmarks.stand_in import cpu_of
+
+
+@contextmanager
+def running(
+    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process with these arguments, while the block lasts; ended by force if need be. Where the block fails,
+    the end of its log is shown."""
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, *command], stdout=out, stderr=out, env=env, cwd=folder
+        ) as child,
+    ):
+        try:
+            yield child
+        except BaseException:
+            print(log.read_text(errors="replace")[-3_000:], file=sys.stderr)
+            raise
+        finally:
+            child.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(10)
+            child.kill()
+
+
+def manage(*arguments: str, env: Mapping[str, str]) -> None:
+    """A management command of the product, to its end and without its words."""
+    quiet = {**env, "LOG_LEVEL": "ERROR"}
+    subprocess.run([sys.executable, "manage.py", *arguments], check=True, env=quiet, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def tree_cpu(parent: int) -> float:
+    """Seconds of processor time of a server and its children."""
+    seconds = cpu_of(parent)
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with suppress(FileNotFoundError):  # it has just ended, and is counted with the server
+            seconds += cpu_of(int(child))
+    return seconds
+
+
+def peak_memory(pid: int) -> float:
+    """The most memory that a process has had, in MB."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
