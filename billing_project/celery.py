@@ -60,6 +60,8 @@ app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # Redis that is full, or has become a replica, answers with an error; it is waited for like one that is away.
+    broker_channel_error_retry=True,
     # The shortest visibility_timeout of all clients wins, so every process says the same.
     broker_transport_options={
         "visibility_timeout": 600,
