@@ -18,7 +18,7 @@ export PYTHONWARNINGS ?= default
 # Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory soak bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory soak bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications bench-idle budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ bench-intake: $(STAMP)  ## taking in SIZE records that wait (200,000: minutes), 
 
 bench-relay: $(STAMP)  ## telling SIZE outcomes that wait (200,000: minutes), beside peers; ARGS=--rounds=1
 	@$(BIN)/python -m benchmarks.relay --size $(if $(filter file,$(origin SIZE)),200000,$(SIZE)) $(ARGS)
+
+bench-idle: $(STAMP)  ## what the processes cost for SIZE seconds in which nothing happens (60)
+	@$(BIN)/python -m benchmarks.idle --size $(if $(filter file,$(origin SIZE)),60,$(SIZE)) $(ARGS)
 
 bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: eight minutes); ARGS=--rate=20
 	@$(BIN)/python -m benchmarks.replay --size $(if $(filter file,$(origin SIZE)),10000,$(SIZE)) $(ARGS)

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 # Of one run, by name with the unit: {"records a second": 25000.0, "CPU a record, µs": 30.0}. The first one is what
 # ratios are of, and more of it is better.
@@ -46,8 +47,9 @@ def measure(stage: str, contenders: Sequence[Contender], *, rounds: int) -> Stag
     return Stage(name=stage, rounds=found)
 
 
-def show(stage: Stage) -> None:
-    """The table: a line per contender, and how many times as much ours does of the first figure."""
+def show(stage: Stage, *, better: Literal["more", "less"] | None = "more") -> None:
+    """The table: a line per contender, and how ours compares by the first figure, of which more is better, or less.
+    None: they are parts of one thing, and no contenders."""
     medians = stage.medians()
     ours = next(iter(medians.values()))
     first = next(iter(ours))
@@ -55,7 +57,11 @@ def show(stage: Stage) -> None:
     print(f"{stage.name}: medians of {len(next(iter(stage.rounds.values())))}")
     for name, figures in medians.items():
         shown = "  ".join(f"{what} {value:,.{_digits(value)}f}" for what, value in figures.items())
-        ratio = f"  ours is {ours[first] / figures[first]:.1f} times that" if figures is not ours else ""
+        ratio = ""
+        if better == "more" and figures is not ours:
+            ratio = f"  ours is {ours[first] / figures[first]:.1f} times that"
+        elif better == "less" and figures is not ours:
+            ratio = f"  that is {figures[first] / ours[first]:.1f} times ours"
         print(f"  {name:{width}}  {shown}{ratio}")
 
 

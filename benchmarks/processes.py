@@ -34,10 +34,14 @@ def running(
             child.kill()
 
 
+def carry_out(*command: str, env: Mapping[str, str]) -> None:
+    """A Python process with these arguments, to its end and without its words."""
+    subprocess.run([sys.executable, *command], check=True, env=env, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+
+
 def manage(*arguments: str, env: Mapping[str, str]) -> None:
-    """A management command of the product, to its end and without its words."""
-    quiet = {**env, "LOG_LEVEL": "ERROR"}
-    subprocess.run([sys.executable, "manage.py", *arguments], check=True, env=quiet, stdout=subprocess.DEVNULL)  # noqa: S603
+    """A management command of the product, likewise."""
+    carry_out("manage.py", *arguments, env={**env, "LOG_LEVEL": "ERROR"})
 
 
 def tree_cpu(parent: int) -> float:

@@ -116,6 +116,8 @@ class _Connection(asyncio.Protocol):
         match path.strip("/").split("/"):
             case ["v1", "account"]:
                 return {"id": "acct_1", "object": "account"}
+            case ["v1", _] if not body:
+                return {"object": "list", "data": [], "has_more": False}
             case ["v1", "payment_intents"]:
                 params = dict(parse_qsl(body))
                 made = self._make(params)

@@ -110,9 +110,9 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=1_000_000,
     beat_scheduler="billing_project.celery:Beat",
     beat_schedule={
-        # Every second: a lost doorbell costs no more. Stale sweeps are worth nothing.
+        # Every second: a lost doorbell costs no more. Stale sweeps are worth nothing. It rings for `hint`, `give_back`
+        # and `sweep_jobs` where they have something to do: a message costs more than the one statement that tells.
         "sweep": {"task": "payments.sweep", "schedule": 1.0, "options": {"expires": 5}},
-        "hint": {"task": "payments.hint", "schedule": 1.0, "options": {"expires": 5}},
         # Does nothing but every ten minutes, or until an interrupted run is done.
         "reconcile": {"task": "payments.reconcile", "schedule": 60.0, "options": {"expires": 30}},
         # Does nothing unless a person waits for one, or a month is over.
@@ -121,8 +121,8 @@ app.conf.update(
         "count": {"task": "payments.count", "schedule": 5.0, "options": {"expires": 5}},
         # Does nothing but once a day, in slices, and only where a KEEP_… is set.
         "prune": {"task": "payments.prune", "schedule": 60.0, "options": {"expires": 30}},
-        "give back": {"task": "payments.give_back", "schedule": 1.0, "options": {"expires": 5}},
-        "jobs": {"task": "payments.sweep_jobs", "schedule": 2.0, "options": {"expires": 5}},
+        # For previews that nobody has confirmed.
+        "jobs": {"task": "payments.sweep_jobs", "schedule": 60.0, "options": {"expires": 30}},
     },
 )
 app.autodiscover_tasks(["payments"])

@@ -11,6 +11,10 @@ from payments.heartbeats import heart_of
 class Consumer(consumer.Consumer):
     """Celery waits for its broker in the main thread, and nothing of the loop goes round meanwhile."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Workers have nothing to say to each other: mingling delays a start, and gossip reads everybody's heartbeat.
+        super().__init__(*args, **options, without_gossip=True, without_mingle=True)
+
     def ensure_connected(self, conn: Any) -> Any:
         """Wait for Redis, for as long as it takes."""
         heart, told = heart_of("worker"), False

@@ -13,11 +13,12 @@ from typing import Any
 
 import redis
 import structlog
-from celery import shared_task
+from celery import current_app, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from payments import (
+    agenda,
     charging,
     counters,
     gateway,
@@ -51,6 +52,9 @@ BACKLOG_SECONDS_AHEAD = 2
 # backlog a little longer than the pause between two sweeps, so that the next one takes over without a gap.
 LIVE = Pace(live=True, patience=10.0)
 BACKLOG = Pace(live=False, patience=1.2)
+
+# Seconds; of what beat rings for every second, too.
+SWEEP_EXPIRES = 5
 
 # After a doorbell that couldn't be rung, Redis is left alone for this long: the bridge must not wait for it.
 PAUSE_AFTER_FAILED_RING = 5.0
@@ -124,8 +128,15 @@ _backlog_slots = threading.BoundedSemaphore(BACKLOG_SLOTS)
 
 @shared_task(name="payments.sweep")
 def sweep(**_: Any) -> None:
-    """Ring for what is due and nobody came for, in its order, no more than the rate lets go until the next sweep."""
+    """Ring for what is due and nobody came for, in its order, no more than the rate lets go until the next sweep.
+
+    Before that, ring for the tasks that have something to do: each has a message of its own, as it may take long.
+    """
     now = _now()
+    found = agenda.look(now=now)
+    _ring_tasks(found)
+    if not found.payments:
+        return
     charging.probe(gateway=gateway.connect(), now=now)
     if charging.is_paused():
         return
@@ -144,6 +155,15 @@ def sweep(**_: Any) -> None:
     rung += ring(payment_ids=together, fresh=False)
     if rung:
         log.info("swept", rung=rung, count=len(due))
+
+
+def _ring_tasks(found: agenda.Agenda) -> None:
+    names = ["payments.hint"] * found.webhooks
+    names += ["payments.give_back"] * (found.refunds or found.webhooks)
+    names += ["payments.sweep_jobs"] * found.jobs
+    for name in names:
+        # By name, as jobs are above. Stale ones are worth nothing: the next sweep rings again.
+        current_app.send_task(name, expires=SWEEP_EXPIRES, retry=False)
 
 
 @shared_task(name="payments.hint")
