@@ -168,6 +168,16 @@ class Deployment:
         finally:
             connection.close()
 
+    def administer(self, sql: str) -> None:
+        """What a hand at a psql prompt does, outside of any transaction."""
+        connection = psycopg2.connect(self.database)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+        finally:
+            connection.close()
+
     def count(self, sql: str, *parameters: Any) -> int:
         """The one number that a query gives."""
         return int(self.rows(sql, *parameters)[0][0])

@@ -20,7 +20,7 @@ class Operator:
     def __init__(self, *, deployment: Deployment, folder: Path, moment: datetime) -> None:
         self._deployment, self._folder = deployment, folder
         folder.mkdir()
-        (folder / "manage.py").symlink_to(ROOT / "manage.py")
+        (folder / "manage.py").symlink_to(deployment.root / "manage.py")
         self._moment = moment.strftime("%Y-%m-%dT%H:%M")
 
     def try_to_run(self, block: str) -> subprocess.CompletedProcess[str]:
