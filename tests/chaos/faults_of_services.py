@@ -118,7 +118,8 @@ def leader_gone(system: System, chance: random.Random) -> None:
     away(chance, (3.0, 8.0))
     system.second_broker.start()
     # It leads its half again, or the next time nobody would miss it.
-    AdminClient({"bootstrap.servers": system.broker, "log_level": 0}).elect_leaders(ElectionType.PREFERRED).result(30)
+    client = AdminClient({"bootstrap.servers": system.broker, "log_level": 0})
+    client.elect_leaders(ElectionType.PREFERRED).result(30)
 
 
 def slow(service: str) -> Fault:
