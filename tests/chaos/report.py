@@ -120,9 +120,9 @@ class Report:
         if "all" in found["recovered after"]:
             yield "an event was told again after a fault: median, worst", _pair(found["recovered after"]["all"])
         if self.settled is not None:
-            yield "settled or shown to a person after the last fault", f"{self.settled:.0f} s"
+            yield "settled or shown to a person after the last fault and event", f"{self.settled:.0f} s"
         if self.at_rest is not None:
-            yield "at rest after the last fault", f"{self.at_rest:.0f} s"
+            yield "at rest after the last fault and event", f"{self.at_rest:.0f} s"
 
     def write(self) -> None:
         """report.md and report.json."""
