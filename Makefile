@@ -18,7 +18,7 @@ export PYTHONWARNINGS ?= default
 # Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory soak bench bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications bench-idle bench-way bench-backlog budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory chaos soak bench bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications bench-idle bench-way bench-backlog budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ rolling: $(STAMP)  ## every process replaced under load, as a deploy does: by ho
 
 memory: $(STAMP)  ## a bridge with a backlog of 1,000,000 records: how much memory it takes; a quarter of an hour
 	@MEMORY_SIZE=full $(PYTEST) -s tests/storm/test_memory.py $(ARGS)
+
+chaos: $(STAMP)  ## the whole system under load, broken all the time, then audited: minutes; SIZE=full or soak: hours; SEED=2
+	@CHAOS_SIZE=$(if $(filter file,$(origin SIZE)),small,$(SIZE)) CHAOS_SEED=$(or $(SEED),1) $(PYTEST) --no-services tests/chaos/test_chaos.py $(ARGS)
+	$(if $(filter file,$(origin SIZE)),@$(PYTEST) -n $(WORKERS) --dist worksteal tests/chaos/test_guards.py $(ARGS))
 
 soak: $(STAMP)  ## every crash point in every way and 100,000 random histories, until the first that breaks a promise: hours
 	@PROOF_SIZE=soak $(PYTEST) -n $(WORKERS) --dist worksteal -x tests/proof $(ARGS)

@@ -71,6 +71,11 @@ SELECT draw.id, subscription, 1, to_jsonb(subscription), jsonb_build_object('id'
 FROM draw LEFT JOIN failure ON status = 'failed' AND place = draw.failure
 ORDER BY n;
 
+-- attempts' states watched
+-- Empty, but a row whose state changes is written anew where every index finds it. One that had stayed in its page would keep
+-- the transaction that makes the other indexes again from using them.
+CREATE INDEX state_watched ON payments_attempt (id) WHERE state = '';
+
 -- attempts, begun
 INSERT INTO payments_attempt (payment_id, number, asked_by, state, payment_method, request, idempotency_key, key_made_at,
     key_is_spent, sent_at, in_doubt, tries, code, decline_code, advice_code, network_advice_code, network_decline_code,
@@ -114,6 +119,9 @@ UPDATE payments_attempt AS attempt SET
     request_id = 'req_' || substr(md5('request/last/' || n), 1, 14)
 FROM draw LEFT JOIN failure ON status = 'failed' AND place = draw.failure
 WHERE attempt.payment_id = draw.id AND attempt.state = 'sending';
+
+-- attempts' states watched no more
+DROP INDEX state_watched;
 
 -- transitions
 INSERT INTO payments_transition (payment_id, attempt_id, from_status, to_status, attempt_state, who, why, evidence, at)

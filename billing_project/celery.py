@@ -6,6 +6,7 @@ The threads pool ignores Celery's task time limits; deadlines are our own, call 
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -38,6 +39,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
 
 log = structlog.get_logger(__name__)
 
+# Seconds. What clocks are corrected by all the time is far less.
+CLOCK_JUMPS = 0.5
+
 # Where the connection is lost, kombu would put back what is in hand through the very connection that is gone, and end
 # the worker on that now and then. A lost doorbell is rung again by the sweep.
 Channel.do_restore = False
@@ -60,6 +64,8 @@ app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # Redis that is full, or has become a replica, answers with an error; it is waited for like one that is away.
+    broker_channel_error_retry=True,
     # The shortest visibility_timeout of all clients wins, so every process says the same.
     broker_transport_options={
         "visibility_timeout": 600,
@@ -135,6 +141,7 @@ class Beat(Scheduler):
 
     _redis_is_away = False
     _ends = False
+    _clock_offset = time.time() - time.monotonic()
 
     def end(self, *_: Any) -> None:
         """A signal asks for the end. Celery's own handler closes the connection under whoever reads from it: what the
@@ -148,7 +155,17 @@ class Beat(Scheduler):
         """Send what is due. Raises `SystemExit` where the one that `end` raised was lost on its way."""
         if self._ends:
             raise SystemExit
+        self._heed_clock()
         return super().tick(*args, **kwargs)
+
+    def _heed_clock(self) -> None:
+        """A clock that is put back would keep all from being due until it is as late again: count anew from now."""
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._clock_offset) > CLOCK_JUMPS:
+            for entry in self.schedule.values():
+                entry.last_run_at = entry.default_now()
+            self._heap = None
+        self._clock_offset = offset
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Send one task. Raises nothing: the next beat comes anyway."""

@@ -66,10 +66,10 @@ class Doorbell:
     def __init__(self) -> None:
         self._silent_until = 0.0
 
-    def ring(self, *, payment_ids: Sequence[uuid.UUID], fresh: bool = True) -> int:
+    def ring(self, *, payment_ids: Sequence[uuid.UUID], fresh: bool = True, ahead: int = MESSAGES_AHEAD) -> int:
         """Enqueue payments that are due: `fresh` ones, which somebody waits for, before all others.
 
-        Returns for how many it rang; the sweep finds the others.
+        Returns for how many it rang; the sweep finds the others. `ahead`: of fresh ones, how many messages may wait.
         """
         if not payment_ids or time.monotonic() < self._silent_until:
             return 0
@@ -79,7 +79,7 @@ class Doorbell:
         queue = CHARGE_QUEUE if fresh else BACKLOG_QUEUE
         rung = 0
         try:
-            room = MESSAGES_AHEAD - queued() if fresh else backlog_room()
+            room = ahead - queued() if fresh else backlog_room()
             for ids in messages[: max(0, room)]:
                 kwargs = {"payment_ids": [str(one) for one in ids], "fresh": fresh}
                 charge.apply_async(kwargs=kwargs, queue=queue, retry=False)
@@ -138,12 +138,17 @@ def sweep(**_: Any) -> None:
     if not found.payments:
         return
     charging.probe(gateway=gateway.connect(), now=now)
-    room = backlog_room()
-    if not room or charging.is_paused():
+    if charging.is_paused():
         return
-    due = charging.find_due(
-        limit=min(room * IDS_PER_MESSAGE, settings.STRIPE_RATE_LIMIT * BACKLOG_SECONDS_AHEAD), now=now
-    )
+    most = settings.STRIPE_RATE_LIMIT * BACKLOG_SECONDS_AHEAD
+    if queued():
+        # No worker takes any of the backlog now: whoever still waits must not stand in it behind all who come later.
+        passed_over = charging.find_passed_over(limit=min(MESSAGES_PER_RING * IDS_PER_MESSAGE, most), now=now)
+        ring(payment_ids=passed_over, ahead=MESSAGES_AHEAD + MESSAGES_PER_RING)
+    room = backlog_room()
+    if not room:
+        return
+    due = charging.find_due(limit=min(room * IDS_PER_MESSAGE, most), now=now)
     alone = [one for one, deliveries in due.items() if deliveries >= retry_policy.DELIVERIES_TOGETHER]
     together = [one for one, deliveries in due.items() if deliveries < retry_policy.DELIVERIES_TOGETHER]
     rung = sum(ring(payment_ids=[one], fresh=False) for one in alone[: room // 2])

@@ -49,13 +49,13 @@ CHARGING = {
     "calls": "runs in_hand charging_outcomes charging_in_doubt turns",
     "claim": "claims charging_outcomes charging_in_doubt retries",
     "close": "close settled_facts late_looks pause",
-    "due": "due look_up",
-    "in_hand": "in_hand",
+    "due": "due passed_over look_up",
+    "in_hand": "in_hand tracing",
     "integrity": "settled_facts answers adopt_rows",
     "message": "runs in_hand turns",
     "pause": "pause_rows pause charging_outcomes charging_in_doubt",
     "retry": "retry_rows retries replay_failed settled_facts close charging_outcomes charging_in_doubt",
-    "run": "runs in_hand charging_outcomes charging_in_doubt turns pause",
+    "run": "runs in_hand tracing charging_outcomes charging_in_doubt turns pause",
     "notes": "writes retries settled_facts",
     "settle": "settled_facts settle_races writes close",
     "settling": (
@@ -64,7 +64,7 @@ CHARGING = {
     ),
     "steps": "steps charging_outcomes charging_in_doubt",
     "together": "settle_races writes",
-    "turns": "unit/turns turns runs due",
+    "turns": "unit/turns planned_rows turns runs due",
     "writes": "writes steps late_answers charging_outcomes",
 }
 

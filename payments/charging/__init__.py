@@ -10,7 +10,7 @@ due), `steps` (what to ask Stripe, and when), `run` with `message` and `calls` (
 from payments.charging.adoption import NotAdopted, adopt
 from payments.charging.claim import Claim, claim
 from payments.charging.close import NotClosed, close, reissue
-from payments.charging.due import find_due, make_due, only_asks
+from payments.charging.due import find_due, find_passed_over, make_due, only_asks
 from payments.charging.in_hand import InHand
 from payments.charging.pause import heed, is_paused, pause, probe, resume
 from payments.charging.retry import NotReplayable, not_replayable, replay, request_attempt
@@ -30,6 +30,7 @@ __all__ = [
     "claim",
     "close",
     "find_due",
+    "find_passed_over",
     "heed",
     "is_paused",
     "make_due",

@@ -20,6 +20,7 @@ from payments.charging.pause import is_paused
 from payments.charging.retry import SCHEDULE, request_attempt
 from payments.gateway import WITH_CHARGE
 from payments.models import Attempt, Payment, Transition
+from payments.models.changes import save_new
 
 # Longer than the task's time limit (90 s), which is longer than the calls of one payment; shorter than the
 # broker's visibility time-out (600 s), so that a lost claim is found by the sweep before Redis delivers again.
@@ -114,25 +115,24 @@ def _started(payments: Sequence[Payment], *, now: datetime) -> dict[uuid.UUID, A
     """New attempts, their requests frozen, with the first line of their history."""
     last = Attempt.objects.filter(payment__in=payments).values_list("payment_id").annotate(Max("number"))
     numbers: dict[uuid.UUID, int] = dict(last)
-    attempts = Attempt.objects.bulk_create(
-        [
-            Attempt(
-                payment=payment,
-                number=numbers.get(payment.id, 0) + 1,
-                asked_by=payment.asked_by,
-                payment_method=payment.payment_method,
-                request=confirm_request(payment_method=payment.payment_method),
-                idempotency_key=new_key(),
-                key_made_at=now,
-                created_at=now,
-            )
-            for payment in payments
-        ]
-    )
-    Transition.objects.bulk_create(
+    attempts = [
+        Attempt(
+            payment=payment,
+            number=numbers.get(payment.id, 0) + 1,
+            asked_by=payment.asked_by,
+            payment_method=payment.payment_method,
+            request=confirm_request(payment_method=payment.payment_method),
+            idempotency_key=new_key(),
+            key_made_at=now,
+            created_at=now,
+        )
+        for payment in payments
+    ]
+    save_new(attempts)
+    transitions = [
         Transition(
             payment_id=attempt.payment_id,
-            attempt=attempt,
+            attempt_id=attempt.id,
             from_status=Payment.Status.PENDING,
             to_status=Payment.Status.PENDING,
             attempt_state=Attempt.State.SENDING,
@@ -141,7 +141,8 @@ def _started(payments: Sequence[Payment], *, now: datetime) -> dict[uuid.UUID, A
             at=now,
         )
         for attempt in attempts
-    )
+    ]
+    save_new(transitions)
     return {attempt.payment_id: attempt for attempt in attempts}
 
 

@@ -14,9 +14,13 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from payments.models import Attempt, Payment
+from payments.retry_policy import DELIVERIES_TOGETHER
 
 # What has just been rung for is left alone for as long as a message may need. Nobody rings for an open attempt.
 GRACE = timedelta(seconds=2)
+
+# For so long somebody is taken to be waiting for an answer.
+WAITED_FOR = timedelta(minutes=1)
 
 
 def find_due(*, limit: int, now: datetime) -> dict[uuid.UUID, int]:
@@ -31,9 +35,25 @@ def find_due(*, limit: int, now: datetime) -> dict[uuid.UUID, int]:
     return found
 
 
+def find_passed_over(*, limit: int, now: datetime) -> list[uuid.UUID]:
+    """What was asked for just now, was never tried and nobody came for, at most so many, the longest due first.
+
+    Not what has killed its worker before: that goes alone.
+    """
+    rows = (
+        _free(now)
+        .filter(status=Payment.Status.PENDING, intent_id__isnull=True, deliveries__lt=DELIVERIES_TOGETHER)
+        .filter(due_at__gt=now - WAITED_FOR, due_at__lte=now - GRACE, created_at__gt=now - WAITED_FOR)
+    )
+    return list(rows.order_by("due_at").values_list("id", flat=True)[:limit])
+
+
+def _free(now: datetime) -> "QuerySet[Payment]":
+    return Payment.objects.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
+
+
 def _in_order(*, now: datetime) -> Iterable["QuerySet[Payment, tuple[uuid.UUID, int]]"]:
-    is_free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    free = Payment.objects.filter(is_free).order_by("due_at", "created_at").values_list("id", "deliveries")
+    free = _free(now).order_by("due_at", "created_at").values_list("id", "deliveries")
     pending = free.filter(status=Payment.Status.PENDING)
     # Open attempts are few, and have an index of their own; ordered by `due_at` they would be looked for among all
     # that is due, of which there may be a million.

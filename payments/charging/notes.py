@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Model
 
 from payments.models import Attempt, OutboxMessage, Payment, Transition
-from payments.models.changes import save_changes
+from payments.models.changes import save_changes, save_new
 
 
 @dataclass
@@ -26,6 +26,6 @@ class Notes:
         """All that was noted since the last time, in the order in which it happened."""
         # Attempts before their payments.
         save_changes(sorted(self.rows, key=lambda one: isinstance(one[0], Payment)))
-        Transition.objects.bulk_create(self.history)
-        OutboxMessage.objects.bulk_create(self.told)
+        save_new(self.history)
+        save_new(self.told)
         self.rows, self.history, self.told = [], [], []

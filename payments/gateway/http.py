@@ -22,10 +22,11 @@ class _Connector(aiohttp.TCPConnector):
     answer to the next call."""
 
     async def _get(self, key: Any, traces: Any) -> Any:
-        for connection, _ in self._conns.get(key, ()):
-            if connection.should_close:
-                connection.close()
-        return await super()._get(key, traces)
+        while kept := await super()._get(key, traces):
+            if kept.protocol is not None and not kept.protocol.should_close:
+                return kept
+            kept.close()
+        return None
 
 
 class PooledClient(stripe.HTTPClient):

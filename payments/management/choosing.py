@@ -3,10 +3,9 @@
 import sys
 import uuid
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,10 @@ NAMED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """How many, and each of them, the oldest failure first."""
+    """How many, and each of them, the oldest failure first: to be closed in the transaction that reads them."""
 
     count: int
-    payments: Iterator[Payment]
+    payments: Generator[Payment]
 
 
 def find_payment(any_id: str) -> Payment:
@@ -88,7 +87,7 @@ def choose(options: dict[str, Any]) -> Chosen:
         sets = [Payment.objects.filter(wanted, classes, _between("settled_at", options), failed)]
         if not classes:
             sets.append(_unknown(options).filter(wanted))
-    return Chosen(count=sum(one.count() for one in sets), payments=chain.from_iterable(_each(one) for one in sets))
+    return Chosen(count=sum(one.count() for one in sets), payments=_all_of(sets))
 
 
 def _unknown(options: dict[str, Any]) -> QuerySet[Payment]:
@@ -97,8 +96,9 @@ def _unknown(options: dict[str, Any]) -> QuerySet[Payment]:
     return Payment.objects.filter(Exists(attempts), status=Payment.Status.PENDING)
 
 
-def _each(payments: QuerySet[Payment]) -> Iterator[Payment]:
-    return payments.order_by("settled_at", "id").iterator(chunk_size=AT_ONCE)
+def _all_of(sets: Sequence[QuerySet[Payment]]) -> Generator[Payment]:
+    for one in sets:
+        yield from one.order_by("settled_at", "id").iterator(chunk_size=AT_ONCE)
 
 
 def _between(field: str, options: dict[str, Any]) -> Q:

@@ -25,7 +25,8 @@ class Attempt(models.Model):
     # Nobody knows yet how these end; at most one of them per payment.
     OPEN: ClassVar = (State.SENDING, State.UNKNOWN, State.PROCESSING)
 
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
+    # Found by `attempt_number`.
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts", db_index=False)
     number = models.PositiveSmallIntegerField(help_text="from 1")
     asked_by = models.TextField(help_text="'event' or who of the staff")
     state = models.TextField(choices=State.choices, default=State.SENDING)
@@ -99,7 +100,8 @@ class Attempt(models.Model):
 class Transition(models.Model):
     """One step of a payment's history. Rows are only ever added; a trigger refuses anything else."""
 
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="history")
+    # Found by `transition_story`.
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="history", db_index=False)
     attempt = models.ForeignKey(Attempt, models.PROTECT, null=True, related_name="history")
     from_status = models.TextField(blank=True, help_text="empty: the payment was made by this step")
     to_status = models.TextField()

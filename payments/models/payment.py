@@ -19,7 +19,8 @@ class Payment(models.Model):
         FAILED = "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="payments")
+    # Found by `payment_number`.
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="payments", db_index=False)
     number = models.PositiveSmallIntegerField(default=1, help_text="1, then one more for each re-issue")
     subscription_as_sent = models.JSONField(help_text="subId in the JSON type it came in")
     user_as_sent = models.JSONField(help_text="user as it came in, less paymentMethod")

@@ -61,21 +61,27 @@ class Deployment:
             "LOG_FORMAT": "json",
             "PYTHONWARNINGS": "default",
         }
+        # What the processes of a kind have of their own, and the checkout whose code is started.
+        self.own_env: dict[str, dict[str, str]] = {}
+        self.root = ROOT
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._producer: KafkaProducer | None = None
 
     def command(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end."""
         return subprocess.run(
-            [PYTHON, "manage.py", *arguments], cwd=ROOT, env=self.env | env, capture_output=True, text=True, timeout=60
-        )
+            [PYTHON, "manage.py", *arguments], cwd=self.root, env=self.env | env, capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
 
     def start(self, *names: str) -> None:
         """Start these processes, or all of them. Of one kind there may be several: `bridge 1`, `bridge 2`."""
         for name in names or self.commands:
+            kind = name.partition(" ")[0]
+            env = self.env | self.own_env.get(kind, {})
             with self.log(name).open("ab") as log:
                 self._children[name] = subprocess.Popen(
-                    self.commands[name.partition(" ")[0]], cwd=ROOT, env=self.env, stdout=log, stderr=log
+                    self.commands[kind], cwd=self.root, env=env, stdout=log, stderr=log
                 )
 
     def ended(self, name: str) -> int:
@@ -159,6 +165,16 @@ class Deployment:
             with connection, connection.cursor() as cursor:
                 cursor.execute(sql, parameters)
                 return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def administer(self, sql: str) -> None:
+        """What a hand at a psql prompt does, outside of any transaction."""
+        connection = psycopg2.connect(self.database)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
         finally:
             connection.close()
 

@@ -1,44 +1,18 @@
 """docs/operations.md, "Backup and restore", carried out: its own commands, PostgreSQL's own tools, all processes."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from billing_project.dev.services.postgres import find_binaries
-from tests.e2e.deployment import ROOT, Deployment
+from tests.e2e.deployment import Deployment
+from tests.e2e.operator import ADOPT, AUDIT, BACKUP, BRIDGE, RESTORE, REWIND, Operator
 
-SECTION = (ROOT / "docs/operations.md").read_text().split("\n## Backup and restore\n")[1].split("\n## ")[0]
-BACKUP, RESTORE, BRIDGE, ADOPT, REWIND, AUDIT = re.findall(r"^ *```sh\n(.*?)```", SECTION, re.MULTILINE | re.DOTALL)
 CARDS = ("pm_card_visa", "pm_card_chargeDeclinedInsufficientFunds", "pm_card_visa", "pm_card_authenticationRequired")
 PAUSED = "SELECT count(*) FROM payments_pause WHERE ended_at IS NULL AND cause = 'restored'"
 OUTCOMES = "SELECT subscription_id, status, intent_id FROM payments_payment ORDER BY 1"
-
-
-class Operator:
-    """At a shell in a folder with `manage.py`; the page's time is an hour ago."""
-
-    def __init__(self, *, deployment: Deployment, folder: Path) -> None:
-        self._deployment, self._folder = deployment, folder
-        folder.mkdir()
-        (folder / "manage.py").symlink_to(ROOT / "manage.py")
-        self._moment = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M")
-
-    def run(self, block: str) -> str:
-        """The commands of a block as they stand there; each has to end well."""
-        path = f"{find_binaries()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        done = subprocess.run(
-            ["/bin/bash", "-euo", "pipefail", "-c", block.replace("2026-01-31T12:00", self._moment)], cwd=self._folder,
-            env=self._deployment.env | {"PATH": path}, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 def send(deployment: Deployment, first: int, last: int) -> None:
@@ -66,7 +40,8 @@ def confirms(deployment: Deployment) -> int:
 @pytest.mark.timeout(300)
 def test_a_restored_backup_charges_nobody_twice_and_tells_everything(deployment: Deployment, tmp_path: Path) -> None:
     """P1 to P4: eight payments in the backup, eight more after it, and then the backup is put back."""
-    operator = Operator(deployment=deployment, folder=tmp_path / "shell")
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    operator = Operator(deployment=deployment, folder=tmp_path / "shell", moment=an_hour_ago)
     deployment.start()
     send(deployment, 0, 8)
     operator.run(BACKUP)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 import structlog
+import time_machine
 from celery.beat import BeatLazyFunc
 
 from billing_project.celery import Beat, app
@@ -78,6 +79,24 @@ def test_a_redis_that_is_away_is_said_once_and_its_return_too(own_redis: Redis, 
         ("warning", "waiting", "Redis does not answer (REDIS_URL)"),
         ("info", "beat goes on", None),
     ]
+
+
+@pytest.mark.parametrize("seconds", [600, -600])
+def test_a_clock_that_is_put_back_keeps_nothing_waiting(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    """P5: without a sweep nobody looks for what was lost, and by a clock that was ahead the next one is minutes off."""
+    sent: list[str] = []
+    beat = Beat(app=app, lazy=True)
+    beat.setup_schedule()
+    monkeypatch.setattr(beat, "apply_async", lambda entry, **_: sent.append(entry.name))
+
+    def goes_on() -> bool:
+        time.sleep(min(beat.tick(), 0.05))
+        return "sweep" in sent
+
+    with time_machine.travel(time.time() + seconds, tick=True):
+        wait_until(goes_on, within=5)
+    sent.clear()
+    wait_until(goes_on, within=5)
 
 
 def test_any_other_trouble_of_beat_is_said_each_time() -> None:

@@ -99,6 +99,15 @@ def test_what_may_have_been_sent_is_asked_about_first(
     )
 
 
+def test_what_is_claimed_is_about_the_latest_attempt() -> None:
+    """The ones before it are over."""
+    row = payment(**BOUND)
+    tried_before(row, number=1, state="declined", ended_at=NOW)
+    latest = tried_before(row, number=2, state="unknown")
+    [made] = claim()
+    assert (made.step, made.attempt, made.number) == (Step.RESOLVE, latest.id, 2)
+
+
 @pytest.mark.parametrize(
     ("state", "sent", "doubted"),
     [("sending", True, True), ("sending", False, False), ("unknown", True, False)],

@@ -168,6 +168,22 @@ def test_a_retry_that_comes_before_the_next_look_keeps_its_time() -> None:
     assert settle(seen("requires_payment_method"))[0].due_at == retry_at
 
 
+def test_a_success_of_a_closed_payment_is_shown_to_a_person() -> None:
+    """P3: money was taken for what nobody owes any more, and the rows can't say so otherwise."""
+    attempt(payment(intent_id="pi_1", livemode=False, closed_at=NOW, **FAILED))
+    Attempt.objects.update(state="declined", ended_at=NOW)
+    row, _ = settle(seen("succeeded"))
+    assert row.attention == "Stripe says succeeded, but this payment was closed: money was taken"
+    assert (row.status, OutboxMessage.objects.count()) == ("failed", 0)
+
+
+def test_a_decline_is_due_when_it_is_tried_again_or_looked_at_whichever_comes_first(settings: Any) -> None:
+    """A retry in half a minute doesn't wait for the look after a minute, nor the look for a retry in an hour."""
+    settings.RETRY_SOFT_AFTER = (timedelta(seconds=30),)
+    row, _ = settle(Declined(code="card_declined", decline_code="insufficient_funds"))
+    assert row.due_at == row.retry_at == SOON + timedelta(seconds=30)
+
+
 def test_a_failed_payment_that_stripe_has_cancelled_says_so_in_its_history() -> None:
     """Nobody of ours closed it."""
     attempt(payment(intent_id="pi_1", livemode=False, **FAILED | {"due_at": NOW}))

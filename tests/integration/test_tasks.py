@@ -133,6 +133,34 @@ def test_a_payment_that_was_delivered_twice_without_an_end_is_rung_alone(now: da
     assert sum(len(one) for one in messages(limits.BACKLOG_QUEUE)) == 20
 
 
+def test_whoever_still_waits_does_not_stand_in_the_backlog_while_others_come(now: datetime) -> None:
+    """As long as anything is in the queue of live messages no worker takes what is in the other one."""
+    waits = take_in(3, now - timedelta(seconds=30))
+    Payment.objects.filter(id=waits[2]).update(due_at=now - timedelta(seconds=40))
+    Payment.objects.filter(id=waits[1]).update(deliveries=2)
+    accept(record(event("gave up", method="pm_1"), at=now - timedelta(minutes=2)), now=now - timedelta(seconds=30))
+    accept(record(event("has just come", method="pm_1"), at=now), now=now)
+    tasks.sweep()
+    assert messages() == [], "the backlog is served"
+    busy = uuid.uuid4()
+    tasks.ring(payment_ids=[busy])
+    tasks.sweep()
+    assert messages() == [[str(busy)], [str(waits[2])], [str(waits[0])]]
+
+
+def test_there_is_room_for_whoever_still_waits_in_a_full_queue(now: datetime) -> None:
+    """Or those who come in would take it all; and no more than that."""
+    doorbell = tasks.Doorbell()
+    for _ in range(tasks.MESSAGES_AHEAD):
+        doorbell.ring(payment_ids=[uuid.uuid4()])
+    waits = take_in(30, now - timedelta(seconds=30))
+    for _ in range(3):
+        tasks.sweep()
+    rung = messages()[tasks.MESSAGES_AHEAD :]
+    assert sorted(one for message in rung for one in message) == sorted(map(str, waits))
+    assert len(rung) == tasks.MESSAGES_PER_RING
+
+
 def test_charge_brings_payments_to_their_end_at_the_rate_limit(stripe: Simulator, settings: Any, now: datetime) -> None:
     """Twelve payments at five a second take more than a second, and all are charged."""
     settings.STRIPE_RATE_LIMIT = 5

@@ -31,7 +31,7 @@ def audit_soon(world: Crowd) -> Audit:
 def audit_crowd(world: Crowd) -> Audit:
     """When all is at rest."""
     audit = audit_at_rest(world)
-    _audit_counts(audit)
+    _audit_counts(audit, world)
     attempts = {attempt.payment_id: attempt for attempt in Attempt.objects.order_by("number")}
     for payment in audit.payments:
         if payment.status == "pending":
@@ -46,11 +46,11 @@ def audit_crowd(world: Crowd) -> Audit:
     return audit
 
 
-def _audit_counts(audit: Audit) -> None:
+def _audit_counts(audit: Audit, world: Crowd) -> None:
     """What came in is what there is."""
     verdicts = Counter(InboxMessage.objects.values_list("verdict", flat=True))
     known = verdicts["accepted"] + verdicts["duplicate"] + verdicts["conflict"] + verdicts["invalid"]
-    audit.expect("P2", known == len(audit.world.topic), f"{verdicts} of {len(audit.world.topic)} records")
+    audit.expect("P2", known == len(world.topic), f"{verdicts} of {len(world.topic)} records")
     asked = set(InboxMessage.objects.exclude(verdict="invalid").values_list("subscription_id", flat=True))
     answered = {payment.subscription_id for payment in audit.payments}
     audit.expect("P2", asked == answered, f"records of {asked}, payments of {answered}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.apps import apps
 from django.db import connection
@@ -55,7 +55,7 @@ class Laboratory:
             broken += [f"unexpected: {type(trouble).__name__}: {trouble}", *self._always(world)]
         else:
             audit = audit_at_rest(world)
-            audit_end(audit, behaviour)
+            audit_end(audit, behaviour, trouble_at=world.trouble_at)
             self.tally.checks.update(audit.checked)
             broken += audit.broken
         self._count(world, strikes)
@@ -92,7 +92,7 @@ class Laboratory:
             tally.crash_points.add(f"{world.behaviour.name}/{strikes[0]}")
 
 
-def audit_end(audit: Audit, behaviour: Behaviour) -> None:
+def audit_end(audit: Audit, behaviour: Behaviour, *, trouble_at: datetime) -> None:
     """One payment, or one more for each time that it was re-issued; the last one rests as it should, and soon."""
     wanted = 1 + [deed.what for deed in behaviour.deeds].count("reissue")
     audit.expect("P2", len(audit.payments) == wanted, f"{len(audit.payments)} payments, not {wanted}")
@@ -103,7 +103,7 @@ def audit_end(audit: Audit, behaviour: Behaviour) -> None:
     ends = sorted(behaviour.ends)
     audit.expect("P3", last.status in ends, f"rests as {last.status} ({last.code}), not as {ends}")
     if last.settled_at:
-        took = last.settled_at - audit.world.trouble_at
+        took = last.settled_at - trouble_at
         audit.expect("P5", took <= SOON, f"settled {took} after the last fault")
 
 

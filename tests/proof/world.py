@@ -7,6 +7,7 @@ caller's thread, one at a time.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -165,6 +166,18 @@ class World:
         except* DATABASE_ERRORS:
             count = 1
         return count
+
+    has_forgotten = False
+
+    def find_ahead(self) -> set[int]:
+        """Offsets that are committed and have no row."""
+        return set(range(self.committed)).difference(rows.find_offsets())
+
+    def find_unjudged(self) -> list[int]:
+        """Offsets without exactly one row, and those that aren't committed."""
+        times = Counter(rows.find_offsets())
+        unjudged = [offset for offset in {*range(len(self.topic)), *times} if times[offset] != 1]
+        return unjudged + list(range(self.committed, len(self.topic)))
 
     def probe(self) -> None:
         """As the sweep does: is what has paused charging over?"""

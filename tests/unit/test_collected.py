@@ -1,4 +1,4 @@
-"""`make test` runs all tests but those that need a browser, Go or Node.js, and says which folders those are."""
+"""`make test` runs all tests but chaos and those that need a browser, Go or Node.js: which folders are those?"""
 
 import tomllib
 
@@ -9,4 +9,4 @@ def test_no_folder_of_tests_is_forgotten() -> None:
     """A new folder that isn't named in pyproject.toml would never be run."""
     named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
     there = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "tests").glob("*/test_*.py")}
-    assert there - set(named) == {"tests/browser", "tests/deploy", "tests/node"}
+    assert there - set(named) == {"tests/browser", "tests/chaos", "tests/deploy", "tests/node"}

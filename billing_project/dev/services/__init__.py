@@ -4,7 +4,7 @@ For a developer's machine only: they ask for no password, on the loopback. Every
 its own with its log beside its data, and ends with the process that started it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ class Services:
     """The services that are wanted, up from `start` to `stop` or for the time of a `with`; each has its own too.
 
     `data` gets a folder for each; `durable` means that a later start finds what was in it. `cache` is for what
-    the internet gives once, and may be shared by anyone. `say` is told of what takes long.
+    the internet gives once, and may be shared by anyone. `say` is told of what takes long. `proxies`: before Kafka.
     """
 
     def __init__(
@@ -36,10 +36,11 @@ class Services:
         want: frozenset[Name] = ALL,
         durable: bool,
         say: Callable[[str], None] | None = None,
+        proxies: Sequence[int] = (),
     ) -> None:
         self.postgres = Postgres(folder=data / "postgres", durable=durable)
         self.redis = Redis(folder=data / "redis", durable=durable)
-        self.kafka = Kafka(folder=data / "kafka", cache=cache, say=say)
+        self.kafka = Kafka(folder=data / "kafka", cache=cache, say=say, proxies=proxies)
         self._want = want
 
     def start(self) -> Self:

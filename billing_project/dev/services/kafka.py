@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,6 +71,12 @@ group.consumer.session.timeout.ms=6000
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 """
+# Whoever comes in by a door is told to come back to the proxy before it.
+DOORS = """\
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port},{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}
+"""
 
 
 class Kafka:
@@ -78,7 +84,8 @@ class Kafka:
 
     Its files (Kafka's jars, and an archive that lets Java start it in half the time) are in `cache`, which any
     number of instances may share. `say` is told before the first use of a cache takes its time. With `security` it
-    has a second listener, at `secure_broker`, which asks who comes and what they may.
+    has a second listener, at `secure_broker`, which asks who comes and what they may. For each of `proxies`, ports of
+    proxies that somebody runs, it has a listener of its own, at `doors`, that sends clients back to that proxy.
     """
 
     def __init__(
@@ -88,11 +95,16 @@ class Kafka:
         cache: Path,
         say: Callable[[str], None] | None = None,
         security: Security | None = None,
+        proxies: Sequence[int] = (),
     ) -> None:
+        if security and proxies:
+            raise ValueError("a Kafka has either proxies before it or a listener that asks for passwords")
+        self._proxies = proxies
         self._cache = cache.resolve()
         self._say = say or (lambda text: None)
         self._security = security
-        self._process = Process(name=NAME, folder=folder, ports=3 if security else 2, stop_signal=signal.SIGTERM)
+        ports = 2 + len(proxies) + (1 if security else 0)
+        self._process = Process(name=NAME, folder=folder, ports=ports, stop_signal=signal.SIGTERM)
         self._data = self._process.folder / "data"
         self._properties = self._process.folder / "server.properties"
         self._jars = self._cache / f"kafka-{VERSION}"
@@ -109,6 +121,11 @@ class Kafka:
     def secure_broker(self) -> str:
         """host:port of the listener that asks for a password. Only with `security`; final after the first start."""
         return f"127.0.0.1:{self._process.ports[2]}"
+
+    @property
+    def doors(self) -> list[str]:
+        """host:port of the listener behind each proxy. Final after the first start."""
+        return [f"127.0.0.1:{port}" for port in self._process.ports[2 : 2 + len(self._proxies)]]
 
     @property
     def pid(self) -> int | None:
@@ -191,6 +208,16 @@ class Kafka:
         if self._security:
             self._security.make_certificates()
             properties += self._security.properties(port=port, controller_port=controller_port, secure_port=more[0])
+        if self._proxies:
+            names = [f"DOOR{number}" for number in range(len(self._proxies))]
+            properties += DOORS.format(
+                port=port, controller_port=controller_port,
+                listeners=",".join(f"{name}://{door}" for name, door in zip(names, self.doors, strict=True)),
+                advertised=",".join(
+                    f"{name}://127.0.0.1:{proxy}" for name, proxy in zip(names, self._proxies, strict=True)
+                ),
+                protocols=",".join(f"{name}:PLAINTEXT" for name in names),
+            )  # fmt: skip
         self._properties.write_text(properties)
 
     def _java(self, main_class: str, *arguments: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,7 +81,11 @@ manage.py replay_failed --job 12 --yes            go on with it
         if not chosen.count:
             return None
         try:
-            with Show(self.stderr, what="Judged", total=chosen.count) as show:
+            # What a limit leaves unread is closed before the end of the transaction, with which its cursor is gone.
+            with (
+                Show(self.stderr, what="Judged", total=chosen.count) as show,
+                transaction.atomic(), closing(chosen.payments),
+            ):  # fmt: skip
                 return jobs.draft(
                     action=ACTION, subjects=show.each(chosen.payments), who=WHO, now=_now(), most=options["limit"]
                 )

@@ -1,0 +1,224 @@
+"""The audit from outside, at rest: records in Kafka, rows, the simulator's ledger, and what a neighbour has heard.
+
+The promises are the proof's own (tests/proof/audit.py). Here stands what comes in addition: that nothing that Kafka has
+acknowledged is gone, that what was sent ended as it had to, that logs are clean, and that nothing grows.
+"""
+
+import hashlib
+import json
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from django.db import connection
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from billing_project.dev.simulator import Simulator
+from bridge.kafka import Outgoing
+from tests.chaos.load import PERSONAL, Load
+from tests.chaos.parts import SECRETS
+from tests.chaos.staff import Staff
+from tests.chaos.system import System
+from tests.e2e.deployment import Deployment
+from tests.proof.audit import Audit, audit_at_rest
+
+Place = tuple[int, int]
+# Of a process that was measured so often, the last quarter is compared with the first.
+MEASURED = 60
+GROWS = 0.05
+MORE_FILES = 10
+
+
+class Seen:
+    """What there is outside of the database. `has_forgotten`: it was put back to an earlier time."""
+
+    # Stripe's faults have it charge after it has said no.
+    effects_may_be_late = True
+
+    def __init__(self, system: Deployment, *, has_forgotten: bool = False) -> None:
+        self.system, self.has_forgotten = system, has_forgotten
+        self.topic: dict[Place, ConsumerRecord] = {
+            (one.partition, one.offset): one for one in system.records("KAFKA_TOPIC_PAYMENTS")
+        }
+        self.told = system.records("KAFKA_TOPIC_NOTIFICATIONS")
+        self.letters = system.records("KAFKA_TOPIC_DEAD_LETTERS")
+        rows = system.rows('SELECT partition, "offset", value_hash, verdict FROM payments_inboxmessage')
+        self.rows: dict[Place, list[bytes]] = defaultdict(list)
+        self.verdicts = Counter(str(verdict) for *_, verdict in rows)
+        for partition, offset, digest, _ in rows:
+            self.rows[partition, offset].append(bytes(digest))
+        # What staff had told again is not due.
+        self.published = [_outgoing(one) for one in self.told if b'"resendOf"' not in one.value]
+        self.published += [_outgoing(one) for one in self.letters]
+
+    @property
+    def stripe(self) -> Simulator:
+        """The ledger."""
+        return self.system.stripe
+
+    def clock(self) -> datetime:
+        """Now."""
+        return datetime.now(UTC)
+
+    def find_ahead(self) -> list[Place]:
+        """Offsets that are committed and have no row."""
+        read = committed(self.system, {partition for partition, _ in self.topic})
+        return [place for place in self.topic if place[1] < read[place[0]] and place not in self.rows]
+
+    def find_unjudged(self) -> list[Place]:
+        """Records that haven't exactly one row, with the bytes that Kafka has; rows without a record."""
+        wanted = {place: [hashlib.sha256(one.value).digest()] for place, one in self.topic.items()}
+        return [place for place in {*wanted, *self.rows} if self.rows.get(place) != wanted.get(place)]
+
+
+def audit(seen: Seen, *, system: System, load: Load, staff: Staff) -> Audit:
+    """Everything. Call with Django looking at the system's database."""
+    found = audit_at_rest(seen)
+    _audit_sent(found, seen, system, load)
+    _audit_ends(found, load, staff)
+    _audit_heard(found, seen, system)
+    _audit_money_back(found, seen)
+    _audit_logs(found, system)
+    _audit_growth(found, system)
+    for command in ("audit", "audit_offsets"):
+        done = system.command(command)
+        found.expect("P2", done.returncode == 0, f"manage.py {command}: {done.stdout}")
+    return found
+
+
+@contextmanager
+def looking_at(database: str) -> Iterator[None]:
+    """Django's models are read from this database."""
+    url = urlsplit(database)
+    connection.close()
+    before = connection.settings_dict.copy()
+    connection.settings_dict |= {
+        "NAME": url.path[1:], "HOST": url.hostname, "PORT": str(url.port), "USER": url.username, "PASSWORD": "",
+    }  # fmt: skip
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict |= before
+
+
+def _audit_sent(audit: Audit, seen: Seen, system: System, load: Load) -> None:
+    """What was acknowledged is there, and the counts of what came in are those of what there is."""
+    sender = system.sender
+    audit.expect("P2", not sender.failed, f"could not be sent: {sender.failed[:5]}")
+    gone = [place for place, digest in sender.acknowledged.items() if seen.rows.get(place) != [digest]]
+    audit.expect("P2", not gone, f"acknowledged by Kafka, and without their row: {gone[:10]}")
+    kinds = Counter[str]()
+    by_value = {event.value: event.kind for event in load.events if event.kind != "duplicate"}
+    for record in seen.topic.values():
+        kinds[by_value.get(record.value, "probe")] += 1
+    of_parked = seen.verdicts["invalid"] + seen.verdicts["conflict"] + seen.verdicts["dismissed"]
+    words = f"{dict(seen.verdicts)} of {dict(kinds)}"
+    audit.expect("P2", of_parked == kinds["malformed"] + kinds["conflict"], f"parked: {words}")
+    known = seen.verdicts["accepted"] + seen.verdicts["duplicate"]
+    audit.expect("P2", known == kinds.total() - kinds["malformed"] - kinds["conflict"], f"judged: {words}")
+    subscriptions = {payment.subscription_id for payment in audit.payments}
+    wanted = set(load.wishes) | {f"probe_{number + 1}" for number in range(system.probes)}
+    sent = {event.subscription for event in load.events} | wanted
+    audit.expect("P2", subscriptions == wanted, f"payments of {sorted(subscriptions ^ wanted)[:10]} of {len(sent)}")
+
+
+def _audit_ends(audit: Audit, load: Load, staff: Staff) -> None:
+    """Each wish ended as its card has it, and was charged what was asked."""
+    for payment in audit.payments:
+        wish = load.wishes.get(payment.subscription_id)
+        name = f"{payment.subscription_id}/{payment.number}"
+        if wish is None:
+            audit.expect("P3", payment.status == "success", f"{name} is {payment.status}")
+            continue
+        if payment.subscription_id not in staff.meddled:
+            audit.expect("P3", payment.status in wish.ends, f"{name} is {payment.status}, not {set(wish.ends)}")
+        sums = {(charge.amount, charge.currency) for charge in audit.paid_for(payment)}
+        audit.expect("P3", sums <= wish.amounts, f"{name} was charged {sums}, asked was {set(wish.amounts)}")
+
+
+def _audit_heard(audit: Audit, seen: Seen, system: System) -> None:
+    """The neighbour has heard all that Kafka has, and for one id always the same."""
+    heard = {(one.partition, one.offset): (one.key, one.value) for one in system.listener.records}
+    there = {(one.partition, one.offset): (one.key, one.value) for one in seen.told}
+    audit.expect("P4", heard == there, f"heard {len(heard)} of {len(there)}")
+    versions: dict[str, set[tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]]] = defaultdict(set)
+    for one in system.listener.records:
+        # When it happened is forgotten with the rows, and is when it was found out again then.
+        headers = tuple(pair for pair in one.headers if not (seen.has_forgotten and pair[0] == "ce_time"))
+        versions[dict(one.headers)["ce_id"].decode()].add((one.key, one.value, headers))
+    changed = [name for name, all_of_it in versions.items() if len(all_of_it) > 1]
+    audit.expect("P4", not changed, f"told with other bytes: {changed[:5]}")
+
+
+def _audit_money_back(audit: Audit, seen: Seen) -> None:
+    """What was given back there is what we say was given back."""
+    given: dict[str, int] = defaultdict(int)
+    ledger = seen.stripe.ledger
+    with ledger.lock:
+        for one in ledger.refunds:
+            given[one.payment_intent] += one.amount if one.status == "succeeded" else 0
+    for payment in audit.payments:
+        there = given[payment.intent_id or ""]
+        words = f"{payment.subscription_id}: {payment.refunded} refunded, {there} at Stripe"
+        audit.expect("P3", payment.refunded == there, words)
+
+
+def _audit_logs(audit: Audit, system: System) -> None:
+    """No secret, and nothing personal."""
+    for path in sorted(system.folder.glob("*.log")):
+        text = path.read_text(errors="replace")
+        for word in (*SECRETS.values(), *PERSONAL, "_secret_"):
+            audit.expect("logs", word not in text, f"{path.name} says {word}")
+
+
+def _audit_growth(audit: Audit, system: System) -> None:
+    """Who has lived long enough holds no more memory and no more files than at first."""
+    by_process: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    for one in system.measured:
+        by_process[one.name, one.pid].append((one.memory, one.files))
+    for (name, pid), values in by_process.items():
+        if len(values) < MEASURED:
+            continue
+        quarter = len(values) // 4
+        memory, files = (
+            tuple(statistics.median(row[place] for row in part) for part in (values[:quarter], values[-quarter:]))
+            for place in (0, 1)
+        )
+        words = f"{name} ({pid}): {memory[0] / 2**20:.0f} MiB, then {memory[1] / 2**20:.0f} MiB"
+        audit.expect("flat", memory[1] <= memory[0] * (1 + GROWS), words)
+        audit.expect("flat", files[1] <= files[0] + MORE_FILES, f"{name} ({pid}): {files[0]} files, then {files[1]}")
+
+
+def committed(system: Deployment, partitions: set[int]) -> dict[int, int]:
+    group = system.env["KAFKA_GROUP_ID"]
+    consumer = KafkaConsumer(bootstrap_servers=system.broker, group_id=group, enable_auto_commit=False)
+    try:
+        name = system.topics["KAFKA_TOPIC_PAYMENTS"]
+        return {one: consumer.committed(TopicPartition(name, one)) or 0 for one in partitions}
+    finally:
+        consumer.close()
+
+
+def _outgoing(record: ConsumerRecord) -> Outgoing:
+    return Outgoing(topic=record.topic, key=record.key, value=record.value, headers=list(record.headers))
+
+
+def count_repeats(seen: Seen) -> int:
+    """How often a consumer that deduplicates dropped a notification."""
+    return len(seen.told) - len({dict(one.headers)["ce_id"] for one in seen.told})
+
+
+def as_lines(records: list[ConsumerRecord]) -> Iterator[str]:
+    """For the evidence."""
+    for one in records:
+        yield json.dumps(
+            {
+                "partition": one.partition, "offset": one.offset, "timestamp": one.timestamp, "key": repr(one.key),
+                "value": repr(one.value), "headers": [[name, repr(value)] for name, value in one.headers],
+            }
+        )  # fmt: skip

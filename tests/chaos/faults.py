@@ -1,0 +1,62 @@
+"""What can break, by kind: the table from which a plan is drawn."""
+
+import random
+from collections.abc import Iterator
+
+from tests.chaos.big_days import big_days
+from tests.chaos.fault import Fault, Strike, away
+from tests.chaos.faults_of_clocks import faults_of_clocks
+from tests.chaos.faults_of_network import faults_of_network
+from tests.chaos.faults_of_services import faults_of_services
+from tests.chaos.faults_of_stripe import faults_of_stripe
+from tests.chaos.parts import KINDS
+from tests.chaos.system import System
+
+
+def killed(kind: str) -> Strike:
+    """SIGKILL to one of its kind; a while later there is another one."""
+
+    def strike(system: System, chance: random.Random) -> None:
+        name = _one_of(system, kind, chance)
+        system.kill(name)
+        away(chance, (0.0, 1.5))
+        system.start(name)
+
+    return strike
+
+
+def told_to_end(kind: str) -> Strike:
+    """SIGTERM; when it has ended there is another one."""
+
+    def strike(system: System, chance: random.Random) -> None:
+        name = _one_of(system, kind, chance)
+        system.stop(name)
+        system.start(name)
+
+    return strike
+
+
+def stands_still(kind: str) -> Strike:
+    """SIGSTOP, and SIGCONT."""
+
+    def strike(system: System, chance: random.Random) -> None:
+        with system.frozen(_one_of(system, kind, chance)):
+            away(chance, (1.0, 8.0))
+
+    return strike
+
+
+def all_faults(*, with_small_disk: bool) -> tuple[Fault, ...]:
+    """All that can be had on this machine."""
+    services = faults_of_services(with_small_disk=with_small_disk)
+    return (*_of_processes(), *services, *faults_of_network(), *faults_of_stripe(), *faults_of_clocks(), *big_days())
+
+
+def _of_processes() -> Iterator[Fault]:
+    for name, strike in (("SIGKILL", killed), ("SIGTERM", told_to_end), ("SIGSTOP", stands_still)):
+        for kind in KINDS:
+            yield Fault(kind="process", name=f"{name} {kind}", on=kind, strike=strike(kind))
+
+
+def _one_of(system: System, kind: str, chance: random.Random) -> str:
+    return chance.choice([name for name in system.names if name.startswith(kind)])

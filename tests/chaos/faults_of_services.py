@@ -1,0 +1,142 @@
+"""Redis, PostgreSQL and Kafka: killed, emptied, restarted, standing still, full."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import psutil
+import psycopg2
+import redis
+
+from tests.chaos.fault import AWAY, Fault, away
+from tests.chaos.parts import USERS
+from tests.chaos.processes import frozen
+from tests.chaos.system import System
+
+# Longer than a connection to Redis waits for an answer (10 s), so that it is given up.
+HALF_OPEN = (4.0, 13.0)
+# What somebody else keeps in the same Redis.
+BALLAST = b"x" * 1024
+# What each piece of a conversation takes, with a service that is slow.
+SLOW = (0.02, 0.3)
+
+
+def redis_killed(system: System, chance: random.Random) -> None:
+    """And what it kept is loaded again."""
+    system.services.redis.kill()
+    away(chance)
+    system.services.redis.start()
+
+
+def redis_emptied(system: System, _: random.Random) -> None:
+    """Every doorbell and bucket is gone."""
+    with suppress(redis.RedisError):
+        system.flush_redis()
+
+
+def redis_half_open(system: System, chance: random.Random) -> None:
+    """It takes connections, and says nothing."""
+    with frozen(psutil.Process(system.services.redis.pid)):
+        away(chance, HALF_OPEN)
+
+
+def redis_full(system: System, chance: random.Random) -> None:
+    """Nothing may be evicted, and nothing more fits."""
+    with redis.Redis.from_url(system.redis.url) as server:
+        server.config_set("maxmemory", "1")
+        away(chance)
+        server.config_set("maxmemory", "0")
+
+
+def redis_evicting(system: System, chance: random.Random) -> None:
+    """Set up as a cache, by mistake, and shared with somebody who fills it: whatever it holds may go at any moment."""
+    with redis.Redis.from_url(system.redis.url) as server:
+        server.mset({f"ballast:{number}": BALLAST for number in range(2000)})
+        server.config_set("maxmemory-policy", "allkeys-random")
+        server.config_set("maxmemory", server.info("memory")["used_memory"] - 500 * len(BALLAST))
+        until = time.monotonic() + chance.uniform(*AWAY)
+        while time.monotonic() < until:
+            server.mset({f"ballast:{chance.randint(0, 1999)}": BALLAST for _ in range(20)})
+            time.sleep(0.05)
+        server.config_set("maxmemory", "0")
+        server.config_set("maxmemory-policy", "noeviction")
+        server.delete(*(f"ballast:{number}" for number in range(2000)))
+
+
+def postgres_killed(system: System, chance: random.Random) -> None:
+    """As a crash would."""
+    system.services.postgres.kill()
+    away(chance)
+    system.services.postgres.start()
+
+
+def postgres_restarted(system: System, _: random.Random) -> None:
+    """In order, with everybody sent away."""
+    system.services.postgres.stop()
+    system.services.postgres.start()
+
+
+def connections_cut(system: System, _: random.Random) -> None:
+    """All at once, in the middle of whatever they were at."""
+    with suppress(psycopg2.Error):
+        system.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+
+
+def postgres_stands_still(system: System, chance: random.Random) -> None:
+    """It takes connections, and says nothing."""
+    process = psutil.Process(system.services.postgres.pid)
+    with frozen(process, *process.children(recursive=True)):
+        away(chance, (1.0, 6.0))
+
+
+def postgres_is_full(system: System, chance: random.Random) -> None:
+    """The disk that the records' table is on takes nothing more."""
+    assert system.small_disk is not None
+    with system.small_disk.full():
+        away(chance, (2.0, 6.0))
+
+
+def kafka_killed(system: System, chance: random.Random) -> None:
+    """As a crash would."""
+    system.services.kafka.kill()
+    away(chance)
+    system.services.kafka.start()
+
+
+def kafka_stands_still(system: System, chance: random.Random) -> None:
+    """It takes connections, and says nothing."""
+    with frozen(psutil.Process(system.services.kafka.pid)):
+        away(chance, (2.0, 9.0))
+
+
+def slow(service: str) -> Fault:
+    """Every piece of every conversation with it takes its time."""
+
+    def strike(system: System, chance: random.Random) -> None:
+        links = [system.network[f"{kind}-{service}"] for kind in USERS[service]]
+        for link in links:
+            link.delay = chance.uniform(*SLOW)
+        away(chance, (2.0, 6.0))
+        for link in links:
+            link.delay = 0.0
+
+    return Fault(kind=service, name=f"{service} slow", on=service, strike=strike)
+
+
+def faults_of_services(*, with_small_disk: bool) -> Iterator[Fault]:
+    """All of them."""
+    for struck in (redis_killed, redis_emptied, redis_half_open, redis_full, redis_evicting):
+        yield _named("redis", struck)
+    for struck in (postgres_killed, postgres_restarted, connections_cut, postgres_stands_still):
+        yield _named("postgres", struck)
+    if with_small_disk:
+        yield _named("postgres", postgres_is_full)
+    for struck in (kafka_killed, kafka_stands_still):
+        yield _named("kafka", struck)
+    for service in ("postgres", "kafka"):
+        yield slow(service)
+
+
+def _named(kind: str, struck: Callable[[System, random.Random], None]) -> Fault:
+    return Fault(kind=kind, name=struck.__name__.replace("_", " "), on=kind, strike=struck)

@@ -1,0 +1,16 @@
+"""The parts of the system, who talks to whom, and what nobody may read in a log."""
+
+SECRETS = {
+    "STRIPE_SECRET_KEY": "sk_test_chaosSecretKeyOfNobody",
+    "STRIPE_WEBHOOK_SECRET": "whsec_chaosWebhookSecret",
+    "SECRET_KEY": "chaosDjangoSecretKeyThatNobodyMayReadInALogFile0123456789",
+}
+KINDS = ("bridge", "worker", "beat", "relay", "web")
+# Who talks to whom.
+USERS = {
+    "postgres": KINDS,
+    "redis": ("bridge", "worker", "beat", "web"),
+    "kafka": ("bridge", "relay"),
+    "stripe": ("worker",),
+}
+LINKS = (*(f"{kind}-{service}" for service, kinds in USERS.items() for kind in kinds), "stripe-web")
