@@ -4,7 +4,7 @@ Asks only, writes nothing: what can be known by writing alone (a transactional i
 opens its producer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Topic
 from django.conf import settings
 
 from bridge.kafka.connection import connect
-from bridge.kafka.errors import raise_for
+from bridge.kafka.errors import answered, raise_for
 from bridge.kafka.findings import Facts, Finding, Group, Hidden, Missing, Role, Topic, judge
 
 ANSWER_WITHIN = 10.0
@@ -66,7 +66,7 @@ def _look_at_topic(
     admin: AdminClient, asked: "Future[TopicDescription]", *, name: str, role: Role
 ) -> Topic | Missing | Hidden:
     try:
-        found = asked.result(ANSWER_WITHIN)
+        found = answered(asked, within=ANSWER_WITHIN)
     except KafkaException as error:
         match error.args[0].code():
             case KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -88,7 +88,7 @@ def _look_at_topic(
 
 def _settings_of(admin: AdminClient, name: str) -> dict[str, str] | None:
     [asked] = admin.describe_configs([ConfigResource("topic", name)], request_timeout=ANSWER_WITHIN).values()
-    found = _told(asked.result)
+    found = _told(asked)
     return found and {key: one.value for key, one in found.items() if one.value is not None}
 
 
@@ -97,7 +97,7 @@ def _newest(admin: AdminClient, topic: TopicDescription) -> datetime | None:
     places = {TopicPartition(topic.name, one.id): OffsetSpec.max_timestamp() for one in topic.partitions}
     times = []
     for asked in admin.list_offsets(places, request_timeout=ANSWER_WITHIN).values():
-        found = _told(asked.result)
+        found = _told(asked)
         times.append(found.timestamp if found else -1)
     return datetime.fromtimestamp(max(times) / 1000, UTC) if max(times) >= 0 else None
 
@@ -108,7 +108,7 @@ def _look_at_group(admin: AdminClient) -> Group:
         [name], include_authorized_operations=True, request_timeout=ANSWER_WITHIN
     ).values()
     try:
-        return Group(name=name, rights=_rights(asked.result(ANSWER_WITHIN)))
+        return Group(name=name, rights=_rights(answered(asked, within=ANSWER_WITHIN)))
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
             return Group(name=name, rights=frozenset())
@@ -122,9 +122,9 @@ def _rights(found: Any) -> frozenset[str] | None:
     return frozenset(one.name.replace("_", " ").title().replace(" ", "") for one in found.authorized_operations)
 
 
-def _told(answer: Callable[[float], Any]) -> Any:
+def _told(answer: "Future[Any]") -> Any:
     try:
-        return answer(ANSWER_WITHIN)
+        return answered(answer, within=ANSWER_WITHIN)
     except KafkaException as error:
         if error.args[0].code() in _NOT_TOLD:
             return None

@@ -1,6 +1,7 @@
 """What Kafka's errors mean for us: wait, give up, or somebody else has taken over."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import NoReturn, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
@@ -95,5 +96,17 @@ def asked(question: Callable[[], T]) -> T:
     except KafkaException as error:
         raise_for(error.args[0])
     except TimeoutError:
-        # Of an answer that comes as a future: the client's own time-out should have been earlier.
-        raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} does not answer") from None
+        raise _silent() from None
+
+
+def answered(answer: "Future[T]", *, within: float) -> T:
+    """An answer that comes as a future. Raises what the client says, and `KafkaAway` where that says nothing in time:
+    its own time-out should be earlier, but a Kafka that stands still holds that up."""
+    try:
+        return answer.result(within)
+    except TimeoutError:
+        raise _silent() from None
+
+
+def _silent() -> KafkaAway:
+    return KafkaAway(f"Kafka at {settings.KAFKA_BROKER} does not answer")

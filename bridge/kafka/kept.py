@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource
-from django.conf import settings
 
 from bridge.kafka.connection import connect
-from bridge.kafka.errors import KafkaAway
+from bridge.kafka.errors import answered
 
 ANSWER_WITHIN = 10.0
 
@@ -38,11 +37,9 @@ def look_at_kept(topics: Sequence[str], *, patience: Sequence[float] | None = No
     found: dict[str, Kept] = {}
     for resource, answer in admin.describe_configs(resources, request_timeout=ANSWER_WITHIN).items():
         try:
-            told = answer.result(ANSWER_WITHIN)
+            told = answered(answer, within=ANSWER_WITHIN)
         except KafkaException:
             continue
-        except TimeoutError:
-            raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} does not answer") from None
         values = {name: one.value for name, one in told.items()}
         milliseconds = int(values.get("retention.ms") or -1)
         for_ever = milliseconds < 0 or "compact" in str(values.get("cleanup.policy"))

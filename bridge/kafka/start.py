@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
 from bridge.kafka.client import common_settings
-from bridge.kafka.errors import KafkaAway, KafkaRefuses, asked, raise_for
+from bridge.kafka.errors import KafkaAway, KafkaRefuses, answered, asked, raise_for
 from bridge.kafka.where import Where, find_offsets, watermarks
 
 log = structlog.get_logger(__name__)
@@ -124,7 +124,7 @@ def find_topic_id(*, admin: AdminClient, topic: str) -> str:
     """Kafka's id of a topic; empty where Kafka gives none. Raises `KafkaAway`, `KafkaRefuses`."""
     asked_for = admin.describe_topics(TopicCollection([topic]), request_timeout=METADATA_TIMEOUT)[topic]
     try:
-        found = str(asked_for.result(2 * METADATA_TIMEOUT).topic_id)
+        found = str(answered(asked_for, within=2 * METADATA_TIMEOUT).topic_id)
     except KafkaException as error:
         match error.args[0].code():
             case KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -133,6 +133,4 @@ def find_topic_id(*, admin: AdminClient, topic: str) -> str:
                 return ""
             case _:
                 raise_for(error.args[0])
-    except TimeoutError:
-        raise KafkaAway(f"Kafka at {settings.KAFKA_BROKER} does not answer") from None
     return "" if found == _NO_ID else found

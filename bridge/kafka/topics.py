@@ -5,7 +5,7 @@ from confluent_kafka.admin import NewTopic
 from django.conf import settings
 
 from bridge.kafka.connection import connect
-from bridge.kafka.errors import KafkaRefuses, raise_for
+from bridge.kafka.errors import KafkaRefuses, answered, raise_for
 
 
 def make_topics(*, partitions: int, replication: int, dry_run: bool = False) -> dict[str, str]:
@@ -25,7 +25,7 @@ def make_topics(*, partitions: int, replication: int, dry_run: bool = False) -> 
     done: dict[str, str] = {}
     for name, future in made.items():
         try:
-            future.result(20)
+            answered(future, within=20)
             done[name] = "would be made" if dry_run else "made"
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:

@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator
 
+import psutil
+
 from tests.chaos.big_days import big_days
 from tests.chaos.fault import Fault, Strike, away
 from tests.chaos.faults_of_clocks import faults_of_clocks
@@ -10,6 +12,7 @@ from tests.chaos.faults_of_network import faults_of_network
 from tests.chaos.faults_of_services import faults_of_services
 from tests.chaos.faults_of_stripe import faults_of_stripe
 from tests.chaos.parts import KINDS
+from tests.chaos.processes import frozen
 from tests.chaos.system import System
 
 
@@ -40,7 +43,8 @@ def stands_still(kind: str) -> Strike:
     """SIGSTOP, and SIGCONT."""
 
     def strike(system: System, chance: random.Random) -> None:
-        with system.frozen(_one_of(system, kind, chance)):
+        process = psutil.Process(system.pid(_one_of(system, kind, chance)))
+        with frozen(process, *process.children(recursive=True)):
             away(chance, (1.0, 8.0))
 
     return strike

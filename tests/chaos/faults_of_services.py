@@ -8,6 +8,8 @@ from contextlib import suppress
 import psutil
 import psycopg2
 import redis
+from confluent_kafka import ElectionType
+from confluent_kafka.admin import AdminClient
 
 from tests.chaos.fault import AWAY, Fault, away
 from tests.chaos.parts import USERS
@@ -110,6 +112,16 @@ def kafka_stands_still(system: System, chance: random.Random) -> None:
         away(chance, (2.0, 9.0))
 
 
+def leader_gone(system: System, chance: random.Random) -> None:
+    """The broker that leads half of the partitions is killed: the other one takes them over, seconds later."""
+    system.second_broker.kill()
+    away(chance, (3.0, 8.0))
+    system.second_broker.start()
+    # It leads its half again, or the next time nobody would miss it.
+    client = AdminClient({"bootstrap.servers": system.broker, "log_level": 0})
+    client.elect_leaders(ElectionType.PREFERRED).result(30)
+
+
 def slow(service: str) -> Fault:
     """Every piece of every conversation with it takes its time."""
 
@@ -132,7 +144,7 @@ def faults_of_services(*, with_small_disk: bool) -> Iterator[Fault]:
         yield _named("postgres", struck)
     if with_small_disk:
         yield _named("postgres", postgres_is_full)
-    for struck in (kafka_killed, kafka_stands_still):
+    for struck in (kafka_killed, kafka_stands_still, leader_gone):
         yield _named("kafka", struck)
     for service in ("postgres", "kafka"):
         yield slow(service)

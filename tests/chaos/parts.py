@@ -13,4 +13,10 @@ USERS = {
     "kafka": ("bridge", "relay"),
     "stripe": ("worker",),
 }
-LINKS = (*(f"{kind}-{service}" for service, kinds in USERS.items() for kind in kinds), "stripe-web")
+# Kafka's second broker leads some of the partitions.
+SECOND = "second-kafka"
+LINKS = (
+    *(f"{kind}-{service}" for service, kinds in USERS.items() for kind in kinds),
+    *(f"{kind}-{SECOND}" for kind in USERS["kafka"]),
+    "stripe-web",
+)

