@@ -18,7 +18,7 @@ export PYTHONWARNINGS ?= default
 # Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory chaos soak bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications bench-idle budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory chaos soak bench bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications bench-idle bench-way bench-backlog budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ chaos: $(STAMP)  ## the whole system under load, broken all the time, then audit
 soak: $(STAMP)  ## every crash point in every way and 100,000 random histories, until the first that breaks a promise: hours
 	@PROOF_SIZE=soak $(PYTEST) -n $(WORKERS) --dist worksteal -x tests/proof $(ARGS)
 
+bench: $(STAMP)  ## all of the benchmarks beside their peers, one table; hours, SIZE=short only shows that they work
+	@$(BIN)/python -m benchmarks $(if $(filter short,$(SIZE)),--short) $(ARGS)
+
 bench-admin: $(STAMP)  ## how fast the admin is with SIZE payments (1,000,000: a quarter of an hour); ARGS=--json=FILE
 	@$(BIN)/python -m benchmarks.admin --size $(SIZE) $(ARGS)
 
@@ -108,6 +111,12 @@ bench-relay: $(STAMP)  ## telling SIZE outcomes that wait (200,000: minutes), be
 
 bench-idle: $(STAMP)  ## what the processes cost for SIZE seconds in which nothing happens (60)
 	@$(BIN)/python -m benchmarks.idle --size $(if $(filter file,$(origin SIZE)),60,$(SIZE)) $(ARGS)
+
+bench-way: $(STAMP)  ## from an event to its notification, RATE a second (25,200), for SIZE seconds (30), beside poll-and-sleep
+	@$(BIN)/python -m benchmarks.way $(if $(RATE),--rate=$(RATE)) $(if $(filter file,$(origin SIZE)),,--size $(SIZE)) $(ARGS)
+
+bench-backlog: $(STAMP)  ## what fresh events wait for beside a backlog of SIZE (1,000: a minute; 100,000: an hour and a half)
+	@$(BIN)/python -m benchmarks.backlog $(if $(filter file,$(origin SIZE)),,--size $(SIZE)) $(ARGS)
 
 bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: eight minutes); ARGS=--rate=20
 	@$(BIN)/python -m benchmarks.replay --size $(if $(filter file,$(origin SIZE)),10000,$(SIZE)) $(ARGS)

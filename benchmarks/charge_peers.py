@@ -53,6 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=2_000, help="how many payments ours charges in a round")
     parser.add_argument("--rounds", type=int, default=3, help="how often each has its turn")
+    parser.add_argument("--only", default="", help="beside ours; names of peers, with semicolons")
     parser.add_argument("--json", type=Path, help="writes the figures there")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-charge-peers-") as folder, stand_in(
@@ -64,7 +65,7 @@ def main() -> int:
                 SETTINGS, DATABASE_URL=services.database_url, REDIS_URL=services.redis_url, STRIPE_API_BASE=stripe.url,
                 STRIPE_RATE_LIMIT=str(charge.RATE), DJANGO_SETTINGS_MODULE="billing_project.settings",
             )  # fmt: skip
-            contenders = _contenders(asked.size, stripe, Path(folder))
+            contenders = _contenders(asked.size, stripe, Path(folder), asked.only)
             stage = figures.measure("charge", contenders, rounds=asked.rounds)
     figures.show(stage)
     if asked.json:
@@ -72,7 +73,7 @@ def main() -> int:
     return 0
 
 
-def _contenders(size: int, stripe: StandIn, logs: Path) -> list[Contender]:
+def _contenders(size: int, stripe: StandIn, logs: Path, only: str) -> list[Contender]:
     import django
     from django.core.management import call_command
 
@@ -85,7 +86,9 @@ def _contenders(size: int, stripe: StandIn, logs: Path) -> list[Contender]:
     names = (f"{number}_" for number in itertools.count())
     ours = Contender(name="ours", run=lambda: _ours(next(names), size, stripe))
     theirs = [
-        Contender(name=peer.name, run=functools.partial(_theirs, peer, peer.size(size), logs)) for peer in _peers()
+        Contender(name=peer.name, run=functools.partial(_theirs, peer, peer.size(size), logs))
+        for peer in _peers()
+        if not only or peer.name in only.split(";")
     ]
     return [ours, *theirs]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+Better = Literal["more", "less"]
 # Of one run, by name with the unit: {"records a second": 25000.0, "CPU a record, µs": 30.0}. The first one is what
 # ratios are of, and more of it is better.
 Figures = Mapping[str, float]
@@ -29,6 +30,8 @@ class Stage:
 
     name: str
     rounds: Mapping[str, Sequence[Figures]]
+    # Of the first figure, by which they are compared. None: they are parts of one thing, and no contenders.
+    better: Better | None = "more"
 
     def medians(self) -> dict[str, dict[str, float]]:
         """For each contender, by figure."""
@@ -38,18 +41,17 @@ class Stage:
         }
 
 
-def measure(stage: str, contenders: Sequence[Contender], *, rounds: int) -> Stage:
+def measure(stage: str, contenders: Sequence[Contender], *, rounds: int, better: Better = "more") -> Stage:
     """Each in turn, as often as there are rounds; ours is the first of the contenders."""
     found: dict[str, list[Figures]] = {one.name: [] for one in contenders}
     for _ in range(rounds):
         for one in contenders:
             found[one.name].append(one.run())
-    return Stage(name=stage, rounds=found)
+    return Stage(name=stage, rounds=found, better=better)
 
 
-def show(stage: Stage, *, better: Literal["more", "less"] | None = "more") -> None:
-    """The table: a line per contender, and how ours compares by the first figure, of which more is better, or less.
-    None: they are parts of one thing, and no contenders."""
+def show(stage: Stage) -> None:
+    """The table: a line per contender, and how it compares with ours by the first figure."""
     medians = stage.medians()
     ours = next(iter(medians.values()))
     first = next(iter(ours))
@@ -58,16 +60,18 @@ def show(stage: Stage, *, better: Literal["more", "less"] | None = "more") -> No
     for name, figures in medians.items():
         shown = "  ".join(f"{what} {value:,.{_digits(value)}f}" for what, value in figures.items())
         ratio = ""
-        if better == "more" and figures is not ours:
+        if stage.better == "more" and figures is not ours:
             ratio = f"  ours is {ours[first] / figures[first]:.1f} times that"
-        elif better == "less" and figures is not ours:
+        elif stage.better == "less" and figures is not ours:
             ratio = f"  that is {figures[first] / ours[first]:.1f} times ours"
         print(f"  {name:{width}}  {shown}{ratio}")
 
 
 def keep(stages: Sequence[Stage], file: Path) -> None:
     """Medians and all rounds, as JSON."""
-    found = {stage.name: {"medians": stage.medians(), "rounds": stage.rounds} for stage in stages}
+    found = {
+        stage.name: {"medians": stage.medians(), "better": stage.better, "rounds": stage.rounds} for stage in stages
+    }
     file.write_text(json.dumps(found, indent=1, default=dict) + "\n")
 
 

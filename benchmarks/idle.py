@@ -40,10 +40,9 @@ def main() -> int:
         system.wait_until_told("first", 10, within=WITHIN)
         time.sleep(min(SETTLES, asked.size))
         rounds = [_measure(system, asked.size) for _ in range(asked.rounds)]
-    stage = Stage(
-        name=f"idle for {asked.size:.0f} s", rounds={name: [one[name] for one in rounds] for name in rounds[0]}
-    )
-    show(stage, better=None)
+    parts = {name: [one[name] for one in rounds] for name in rounds[0]}
+    stage = Stage(name=f"idle for {asked.size:.0f} s", rounds=parts, better=None)
+    show(stage)
     if asked.json:
         keep([stage], asked.json)
     return 0

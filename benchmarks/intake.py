@@ -160,6 +160,8 @@ class Bench:
             count, seconds, cpu, postgres = (
                 now - then for now, then in zip(wait(records, 0.01), before, strict=True)
             )  # fmt: skip
+            if not count:
+                raise RuntimeError("all were done at once: nothing was measured, SIZE is too small")
             memory = peak_memory(process.pid)
         return {
             "records/s": count / seconds, "CPU a record, µs": cpu / count * 1e6,

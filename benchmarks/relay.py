@@ -115,6 +115,8 @@ class Bench:
             count, seconds, cpu, postgres, kafka = (
                 now - then for now, then in zip(wait(rows, 0.005), before, strict=True)
             )  # fmt: skip
+            if not count:
+                raise RuntimeError("all were done at once: nothing was measured, SIZE is too small")
             memory = peak_memory(process.pid)
         _check(_read(self.services.kafka_broker, topic), rows)
         return {

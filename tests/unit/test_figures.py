@@ -57,3 +57,13 @@ def test_what_is_kept_has_all_rounds(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "figures.json").read_text())
     assert kept["intake"]["rounds"]["by hand"][1] == {"records/s": 100.0, "CPU, µs": 700.0}
     assert kept["intake"]["medians"]["ours"]["records/s"] == 10_000.0
+
+
+def test_of_latencies_less_is_better_and_parts_are_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole of a thing is no better than a part of it."""
+    rounds = {"ours": [{"ms": 40.0}], "poll and sleep": [{"ms": 500.0}]}
+    show(Stage(name="the whole way", rounds=rounds, better="less"))
+    show(Stage(name="idle", rounds=rounds, better=None))
+    _, _, compared, _, _, alone = capsys.readouterr().out.splitlines()
+    assert compared.split("  ")[-1] == "that is 12.5 times ours"
+    assert alone.split("  ")[-1] == "ms 500"
