@@ -72,7 +72,7 @@ sbom: $(STAMP)  ## what is in the image, as CycloneDX, for scanners
 	@echo "written: $(SBOM)"
 
 proof: $(STAMP)  ## every crash point and 2,000 random histories, audited against the ledger: minutes
-	@PROOF_SIZE=$(or $(PROOF_SIZE),full) HYPOTHESIS_PROFILE=full $(PYTEST) -n $(PROOF_WORKERS) --dist worksteal tests/proof tests/stateful $(ARGS)
+	@PROOF_SIZE=$(or $(PROOF_SIZE),full) HYPOTHESIS_PROFILE=full $(PYTEST) -n $(PROOF_WORKERS) --dist worksteal tests/stateful tests/proof $(ARGS)
 
 storm: $(STAMP)  ## 8 bridges stopped and killed over 100,000 records, services killed under load; prints figures
 	@STORM_SIZE=full $(PYTEST) tests/storm/test_storm.py tests/storm/test_restarts.py $(ARGS)
