@@ -64,7 +64,7 @@ def session(stop: Stop, *, each_round: Callable[[], None] = lambda: None) -> Non
                 if count == BATCH:
                     catch_up(sink=sink, stop=stop, each_round=each_round)
                 elif not count:
-                    woken = outbox.wait_for_wake(seconds=outbox.WAKE_INTERVAL if woken else PATIENCE)
+                    woken = outbox.wait_for_wake(seconds=PATIENCE, again=woken)
         except Fenced:
             log.warning("another relay has taken over, standing by")
         finally:

@@ -20,6 +20,7 @@ from payments.charging import calls
 from payments.gateway import Gateway
 from payments.limits import Endpoint
 from payments.models import Payment
+from payments.outbox import waking
 from tests.integration.events import accept, event, record
 from tests.proof.inline import InlineThreads
 
@@ -64,7 +65,7 @@ class Counter:
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch, settings: Any) -> datetime:
     """Nothing depends on how fast the machine is: tokens are there at once, and each commit wakes the relay."""
-    monkeypatch.setattr(outbox, "WAKE_INTERVAL", 0.0)
+    monkeypatch.setattr(waking, "WAKE_INTERVAL", 0.0)
     settings.STRIPE_RATE_LIMIT = 10_000
     limits.connect_redis().flushdb()
     return datetime.now(UTC)

@@ -12,6 +12,7 @@ from bridge.kafka import KafkaAway, Outgoing, Sink
 from bridge.relay import run_once
 from payments import outbox
 from payments.models import OutboxMessage
+from payments.outbox import waking
 from tests.integration.events import accept, record
 from tests.integration.kafka_client import Neighbour, lines, make_all_topics, name_topics, running, wait_until
 from tests.integration.relaying import lock_holder, opened, payment, put, tell, wait_until_told, waiting
@@ -145,7 +146,7 @@ def test_a_row_whose_wake_up_was_left_out_waits_for_no_other(
     neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A process that settles much wakes the relay at intervals only: what comes in between is looked for."""
-    monkeypatch.setattr(outbox, "WAKE_INTERVAL", 2.0)
+    monkeypatch.setattr(waking, "WAKE_INTERVAL", 2.0)
     monkeypatch.setattr(relay, "PATIENCE", 60.0)
     paid = payment()
     with running(process="relay", session=relay.session):

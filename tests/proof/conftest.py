@@ -11,8 +11,9 @@ from django.db import connection
 
 from billing_project.dev.simulator import Simulator
 from bridge import consumer
-from payments import intake, limits, outbox
+from payments import intake, limits
 from payments.charging import calls
+from payments.outbox import waking
 from payments.refunds import run as refunding
 from tests.proof import world as worlds
 from tests.proof.crash import Session
@@ -63,7 +64,7 @@ def laboratory(
     monkeypatch.setattr(consumer, "datetime", clock_of(lambda: worlds.LIVING[-1].clock()))
     monkeypatch.setattr(intake, "ring", ring)
     monkeypatch.setattr(limits, "breaker", limits.breaker)  # a fresh one for each process, and the old one back
-    monkeypatch.setattr(outbox, "WAKE_INTERVAL", 0.0)
+    monkeypatch.setattr(waking, "WAKE_INTERVAL", 0.0)
     connection.ensure_connection()
     yield Laboratory(stripe=_simulator, session=_session, tally=TALLY)
     logging.disable(logging.NOTSET)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from billing_project.dev.simulator import Simulator
-from payments import outbox
 from payments.gateway import Gateway
+from payments.outbox import waking
 from tests.stateful.desk import Desk
 
 SLOW: dict[str, Any] = {
@@ -33,6 +33,6 @@ def desk(
 ) -> Iterator[Desk]:
     """Real commits on three connections, without thousands of lines about faults that are meant."""
     logging.disable(logging.CRITICAL)
-    monkeypatch.setattr(outbox, "WAKE_INTERVAL", 3600.0)  # nobody listens
+    monkeypatch.setattr(waking, "WAKE_INTERVAL", 3600.0)  # nobody listens
     yield Desk(stripe=stripe, gateway=stripe_gateway)
     logging.disable(logging.NOTSET)

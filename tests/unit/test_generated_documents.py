@@ -67,5 +67,5 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 
 def test_the_headers_of_a_dead_letter_are_those_that_are_written() -> None:
     """Read from where they are written, as nothing else knows them."""
-    source = (ROOT / "payments" / "outbox.py").read_text()
+    source = (ROOT / "payments" / "outbox" / "letters.py").read_text()
     assert set(asyncapi.LETTER) == set(re.findall(r'"((?:original|exception)-[a-z-]+)":', source))
