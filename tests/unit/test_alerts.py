@@ -14,7 +14,7 @@ import yaml
 from bridge import metrics as bridge_metrics
 from payments import counters
 from payments.metrics import names as of_rows
-from tests import promql
+from tests import promql, scraped
 from tests.unit.alert_cases import CASES, END, WELL, Case
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def series(changes: dict[str, str]) -> dict[str, str]:
 def fires(name: str, changes: dict[str, str]) -> list[dict[str, str]]:
     """The labels of each alert of that name, at the end."""
     rule = ALERTS[name]
-    over = promql.Series(series(changes))
+    over = scraped.Series(series(changes))
     return [dict(one) for one in promql.firing(rule["expr"], lasting=lasting(rule), over=over, until=END * 60)]
 
 
