@@ -51,15 +51,15 @@ CHARGING = {
     "close": "close settled_facts late_looks pause",
     "due": "due passed_over look_up",
     "in_hand": "in_hand",
-    "integrity": "settled_facts answers adopt_rows",
+    "integrity": "settled_facts unsettled_facts answers adopt_rows",
     "message": "runs in_hand turns",
     "pause": "pause_rows pause charging_outcomes charging_in_doubt",
-    "retry": "retry_rows retries replay_failed settled_facts close charging_outcomes charging_in_doubt",
+    "retry": "retry_rows retries replay_failed settled_facts unsettled_facts close charging_outcomes charging_in_doubt",
     "run": "runs in_hand charging_outcomes charging_in_doubt turns pause",
-    "notes": "writes retries settled_facts",
-    "settle": "settled_facts settle_races writes close",
+    "notes": "writes retries settled_facts unsettled_facts",
+    "settle": "settled_facts unsettled_facts settle_races writes close",
     "settling": (
-        "settled_facts late_answers late_looks answers notify_pending processing settle_races "
+        "settled_facts unsettled_facts late_answers late_looks answers notify_pending processing settle_races "
         "charging_outcomes charging_in_doubt retries writes"
     ),
     "steps": "steps charging_outcomes charging_in_doubt",

@@ -1,7 +1,7 @@
-"""What one answer makes of a payment: the rows that `settle` leaves behind, without a call to Stripe."""
+"""What an answer that proves something makes of a payment: the rows that `settle` leaves behind."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,46 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from payments import charging, notifications
-from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, Seen, Unknown
-from payments.models import Attempt, OutboxMessage, Payment, Transition
+from payments.answers import Declined, Rejected, Unknown
+from payments.models import Attempt, OutboxMessage, Transition
 from tests.integration.ledger_rows import FAILED, NOW, attempt, payment
+from tests.integration.settled import SOON, seen, settle
 
 pytestmark = pytest.mark.django_db
-SOON = NOW + timedelta(seconds=1)
-
-
-def settle(answer: Answer, *, at: datetime = SOON, **of_attempt: Any) -> tuple[Payment, Attempt]:
-    """One attempt of a bound payment, made if there is none, and what the answer makes of both."""
-    if not Attempt.objects.exists():
-        attempt(payment(intent_id="pi_1", livemode=False), idempotency_key="key", **of_attempt)
-    row = Attempt.objects.latest("number")
-    charging.settle(attempt_id=row.id, answer=answer, now=at)
-    return Payment.objects.get(), Attempt.objects.get(id=row.id)
-
-
-def seen(status: str) -> Seen:
-    """The PaymentIntent of that payment."""
-    return Seen(
-        intent=Intent(
-            id="pi_1", status=status, amount=10_000, currency="KZT", livemode=False,
-            payment=str(Payment.objects.get().id), charge="", created_at=datetime(2026, 1, 31, tzinfo=UTC),
-        ),
-        request="req_1",
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("unexpected_state", "in_doubt", "state"),
-    [(False, False, "rejected"), (True, False, "unknown"), (False, True, "unknown"), (True, True, "unknown")],
-)
-def test_a_refusal_proves_nothing_while_a_send_is_in_doubt_or_the_intent_has_moved_on(
-    unexpected_state: bool, in_doubt: bool, state: str
-) -> None:
-    """P3: what was refused now may have been carried out before."""
-    row, tried = settle(Rejected(code="moved", unexpected_state=unexpected_state), sent_at=NOW, in_doubt=in_doubt)
-    assert (tried.state, row.status) == (state, "failed" if state == "rejected" else "pending")
-    why = Transition.objects.latest("id").why
-    assert why == ("rejected: moved" if state == "rejected" else "outcome unknown: moved")
 
 
 def test_a_settlement_writes_what_has_changed_and_no_other_column() -> None:
@@ -63,35 +29,6 @@ def test_a_settlement_writes_what_has_changed_and_no_other_column() -> None:
     with CaptureQueriesContext(connection) as asked:
         settle(seen("succeeded"))
     assert not [one["sql"] for one in asked if one["sql"].startswith("UPDATE")]
-
-
-@pytest.mark.parametrize("sent", [True, False])
-def test_only_what_was_sent_can_be_in_doubt(sent: bool) -> None:
-    """P3, P5: a create that got no answer took nothing, so that a refusal of the confirm can be believed later."""
-    _, tried = settle(Unknown(why="reset"), sent_at=NOW if sent else None)
-    assert (tried.state, tried.in_doubt, tried.tries) == ("unknown", sent, 1)
-
-
-def test_a_key_that_is_spent_stays_spent_until_it_is_replaced() -> None:
-    """Stripe replays a stored 500 for as long as the key lives, whatever else happens meanwhile."""
-    assert settle(Unknown(why="500", key_is_spent=True))[1].key_is_spent
-    assert settle(Unknown(why="reset"))[1].key_is_spent
-
-
-def test_what_is_processing_is_looked_at_ever_more_rarely_and_shown_in_time() -> None:
-    """P5: 5 s, 30 s, 1 min, 2 min; whoever won't be told within 3 minutes is shown to a person."""
-    at, pauses, shown = SOON, [], []
-    attempt(payment(intent_id="pi_1", livemode=False))
-    for _ in range(4):
-        row, tried = settle(seen("processing"), at=at)
-        assert (row.status, tried.state) == ("pending", "processing")
-        assert row.due_at
-        pauses.append((row.due_at - at).total_seconds())
-        shown.append(row.attention)
-        at = row.due_at
-    assert pauses == [5, 30, 60, 120]
-    assert shown == ["", "", "", "Stripe is still processing it"]
-    assert [step.why for step in Transition.objects.all()] == ["Stripe is processing it"]
 
 
 def test_a_method_that_had_come_in_meanwhile_is_tried_at_once() -> None:
@@ -118,19 +55,6 @@ def test_a_kept_method_is_not_tried_after_a_success() -> None:
     assert (row.status, row.due_at, row.payment_method, tried.state) == ("success", None, "pm_1", "succeeded")
 
 
-@pytest.mark.parametrize(
-    ("http_status", "what"), [(401, ""), (403, ""), (404, "Stripe does not have its PaymentIntent (404)")]
-)
-def test_a_refused_key_is_no_trouble_of_a_payment_that_is_settled(http_status: int, what: str) -> None:
-    """Nobody needs to look at it; a missing intent is its own trouble, whatever its status."""
-    attempt(payment(intent_id="pi_1", **FAILED | {"due_at": NOW}))
-    Attempt.objects.update(state="declined", ended_at=NOW)
-    row, _ = settle(Misconfigured(http_status=http_status, everyones=False))
-    assert row.attention.startswith(what)
-    assert bool(row.attention) is bool(what)
-    assert (row.status, row.due_at) == ("failed", SOON + timedelta(seconds=30))
-
-
 def test_who_closed_an_untried_payment_and_why_is_in_its_history() -> None:
     """Somebody asks one day."""
     row = payment()
@@ -138,34 +62,6 @@ def test_who_closed_an_untried_payment_and_why_is_in_its_history() -> None:
     charging.close(payment_id=row.id, who="aida", reason="wrong price", gateway=unasked, now=SOON)
     step = Transition.objects.latest("id")
     assert (step.who, step.why, step.to_status) == ("aida", "wrong price", "failed")
-
-
-@pytest.mark.parametrize(
-    ("looks", "seconds", "due_after", "then"),
-    [
-        (0, 59, 60, 0),  # somebody stood still, or a hint came: the look a minute after is still to come
-        (0, 60, 60 + 3600, 1),
-        (1, 61, 61 + 86400, 2),
-        (2, 62, None, 3),
-    ],
-)
-def test_a_look_that_comes_before_the_first_one_is_due_takes_none_away(
-    looks: int, seconds: int, due_after: int | None, then: int
-) -> None:
-    """Stripe may complete late what it has refused: three looks in good time, and no fewer."""
-    attempt(payment(intent_id="pi_1", livemode=False, looks=looks, **FAILED | {"due_at": NOW}))
-    Attempt.objects.update(state="declined", ended_at=NOW)
-    row, _ = settle(seen("requires_payment_method"), at=NOW + timedelta(seconds=seconds))
-    assert row.due_at == (None if due_after is None else NOW + timedelta(seconds=due_after))
-    assert (row.status, row.looks) == ("failed", then)
-
-
-def test_a_retry_that_comes_before_the_next_look_keeps_its_time() -> None:
-    """Due is what comes first."""
-    retry_at = NOW + timedelta(seconds=30)
-    attempt(payment(intent_id="pi_1", livemode=False, retry_at=retry_at, **FAILED | {"due_at": NOW}))
-    Attempt.objects.update(state="declined", ended_at=NOW)
-    assert settle(seen("requires_payment_method"))[0].due_at == retry_at
 
 
 def test_a_success_of_a_closed_payment_is_shown_to_a_person() -> None:
@@ -248,15 +144,6 @@ def test_who_must_confirm_is_told_so_by_a_look_as_well() -> None:
     assert (row.status, row.kind, row.code) == ("failed", "action", "authentication_required")
     assert (tried.state, tried.ended_at) == ("action_required", SOON)
     assert Transition.objects.get().why == "action_required: authentication_required"
-
-
-def test_the_last_answers_id_is_kept_for_whoever_asks_stripe() -> None:
-    """An answer that has none doesn't take it away; a worker's lease ends with any."""
-    attempt(payment(intent_id="pi_1", livemode=False, lease_until=SOON, deliveries=4))
-    row, tried = settle(Unknown(why="500", request="req_1"))
-    assert (row.lease_until, row.deliveries, tried.request_id) == (None, 0, "req_1")
-    assert settle(Unknown(why="reset"))[1].request_id == "req_1"
-    assert settle(Unknown(why="500", request="req_2"))[1].request_id == "req_2"
 
 
 def test_a_success_names_its_charge_and_leaves_nothing_of_what_was_wrong() -> None:
