@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from payments.models import Attempt, Payment, Refund, Subscription
+from payments.models import Attempt, Dispute, Payment, Refund, Subscription
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 FAILED: dict[str, Any] = {
@@ -38,6 +38,15 @@ def refund(**fields: Any) -> Refund:
     of = fields.pop("payment", None) or Payment.objects.first() or payment(**PAID)
     defaults: dict[str, Any] = {"amount": 100, "asked_by": "aida", "due_at": NOW, "created_at": NOW}
     return Refund.objects.create(payment=of, **(defaults | fields))
+
+
+def dispute(of: Payment, **fields: Any) -> Dispute:
+    """One that is open, with changes."""
+    defaults: dict[str, Any] = {
+        "dispute_id": "du_1", "amount": of.amount, "currency": of.currency, "reason": "fraudulent",
+        "status": "needs_response", "opened_at": NOW, "seen_at": NOW,
+    }  # fmt: skip
+    return Dispute.objects.create(payment=of, **(defaults | fields))
 
 
 @contextmanager
