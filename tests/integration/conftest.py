@@ -9,6 +9,7 @@ import pytest
 from stripe import StripeClient
 
 from billing_project.dev.simulator import Simulator
+from payments import limits
 from payments.gateway import Gateway
 from tests.integration.books import Books
 from tests.integration.stripe_contract import connect, name_targets
@@ -19,6 +20,12 @@ def stripe_target(request: pytest.FixtureRequest) -> Iterator[StripeClient]:
     """A client of whatever has to keep Stripe's rules: the simulator, and the sandbox where there is a key."""
     with connect(request.param) as client:
         yield client
+
+
+@pytest.fixture
+def empty_redis() -> None:
+    """This worker's own Redis database, empty."""
+    limits.connect_redis().flushdb()
 
 
 @pytest.fixture

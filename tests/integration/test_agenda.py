@@ -14,14 +14,9 @@ from payments.charging.due import GRACE
 from payments.models import Job, Pause, Payment, Refund, Webhook
 from tests.integration.events import accept, event, record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 NOTHING = Agenda(payments=False, webhooks=False, refunds=False, jobs=False)
-
-
-@pytest.fixture(autouse=True)
-def _empty_redis() -> None:
-    limits.connect_redis().flushdb()
 
 
 @pytest.fixture

@@ -15,15 +15,10 @@ from tests.conftest import Clock
 from tests.integration.desk import fail_many, finish, settle_each
 from tests.integration.parked_rows import park, value
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 JOBS = "/admin/payments/job/"
 VIEW = ("view_payment", "view_job", "view_inboxmessage", "view_break")
-
-
-@pytest.fixture(autouse=True)
-def _empty_redis() -> None:
-    limits.connect_redis().flushdb()
 
 
 def login(name: str, *permissions: str) -> Client:

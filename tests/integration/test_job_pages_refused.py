@@ -14,12 +14,7 @@ from tests.conftest import Clock
 from tests.integration.desk import ask, fail_many, finish, settle_one
 from tests.integration.test_job_pages import JOBS, begin, login, read, step
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _empty_redis() -> None:
-    limits.connect_redis().flushdb()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 @pytest.mark.parametrize("page", ["change", "progress"])

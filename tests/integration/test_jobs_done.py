@@ -88,12 +88,7 @@ def test_a_rate_is_kept(stripe_gateway: Gateway, clock: Clock) -> None:
     assert datetime.now(UTC) - began >= timedelta(seconds=0.14)
 
 
-@pytest.fixture
-def _empty_redis() -> None:
-    limits.connect_redis().flushdb()
-
-
-@pytest.mark.usefixtures("_empty_redis")
+@pytest.mark.usefixtures("empty_redis")
 def test_a_job_whose_doorbell_was_lost_is_swept_up(stripe_gateway: Gateway, clock: Clock) -> None:
     """Rows know what is to be done; a preview that nobody confirmed is thrown away after a day."""
     payments = fail_many(2, stripe_gateway, clock)

@@ -17,13 +17,8 @@ from payments import limits
 from payments.limits import Endpoint, Priority, RateLimit, Wish
 from payments.limits.shared import _KEYS
 
+pytestmark = pytest.mark.usefixtures("empty_redis")
 BUCKETS, _ = _KEYS
-
-
-@pytest.fixture(autouse=True)
-def _empty_redis() -> None:
-    """This worker's own Redis database, empty."""
-    limits.connect_redis().flushdb()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS, connection
 
 from billing_project.dev.simulator import Simulator
-from payments import limits, reconcile, retention, statement, tasks
+from payments import reconcile, retention, statement, tasks
 from payments.gateway import Gateway
 from payments.models import Pruned, Reconciliation, Statement
 from payments.reconcile.run import LOCK as RECONCILING
@@ -19,7 +19,7 @@ from payments.statement.make import LOCK as STATING
 from tests.conftest import Clock
 from tests.integration.refunding import ask, pay, states
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 @contextmanager
@@ -29,11 +29,6 @@ def held(*locks: int) -> Iterator[None]:
         for lock in locks:
             cursor.execute("SELECT pg_advisory_lock(%s)", [lock])
         yield
-
-
-@pytest.fixture(autouse=True)
-def _empty_redis() -> None:
-    limits.connect_redis().flushdb()
 
 
 def test_a_refund_goes_back_while_books_are_compared_and_rows_pruned(

@@ -21,13 +21,7 @@ from payments.look_up import look_up
 from payments.models import Payment
 from tests.integration.events import accept, event, record
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _empty_redis() -> None:
-    """This worker's own Redis database, empty."""
-    limits.connect_redis().flushdb()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_redis")]
 
 
 def now() -> datetime:

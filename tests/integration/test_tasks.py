@@ -17,13 +17,7 @@ from payments import limits, tasks
 from payments.models import Payment
 from tests.integration.events import accept, event, record
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _empty_redis() -> None:
-    """This worker's own Redis database, empty."""
-    limits.connect_redis().flushdb()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 @pytest.fixture
