@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -160,23 +161,13 @@ class Deployment:
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the database holds."""
-        connection = psycopg2.connect(self.database)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                return list(cursor.fetchall())
-        finally:
-            connection.close()
+        with closing(psycopg2.connect(self.database)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
 
     def administer(self, sql: str) -> None:
         """What a hand at a psql prompt does, outside of any transaction."""
-        connection = psycopg2.connect(self.database)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-        finally:
-            connection.close()
+        _administer(self.database, sql)
 
     def count(self, sql: str, *parameters: Any) -> int:
         """The one number that a query gives."""
@@ -226,20 +217,18 @@ class Deployment:
 
 def make_database(*, name: str, template: str | None = None) -> str:
     """Make a database beside the tests' own, and return its URL."""
-    _administer(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-    return urlsplit(os.environ["TEST_DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    ours = os.environ["TEST_DATABASE_URL"]
+    _administer(ours, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    return urlsplit(ours)._replace(path=f"/{name}").geturl()
 
 
 def drop_database(*, name: str) -> None:
     """Drop it, whoever is still connected."""
-    _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    _administer(os.environ["TEST_DATABASE_URL"], f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def _administer(sql: str) -> None:
-    connection = psycopg2.connect(os.environ["TEST_DATABASE_URL"])
-    try:
+def _administer(database: str, sql: str) -> None:
+    with closing(psycopg2.connect(database)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(sql)
-    finally:
-        connection.close()
