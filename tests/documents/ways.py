@@ -30,7 +30,7 @@ NOT_HERE = {
     "helm": "no Kubernetes is at hand; tests/deploy renders the chart and holds it against Kubernetes' schemas",
     "pg_dump": "tests/e2e/test_backup.py carries out these very lines, with the rows that they need",
     "pg_restore": "tests/e2e/test_backup.py carries out these very lines, with the rows that they need",
-    "docker": "no Docker engine is at hand; tests/unit/test_documents.py looks at Dockerfile and compose file",
+    "docker": "no Docker engine is at hand; tests/unit/test_deployment_files.py looks at Dockerfile and compose file",
 }
 
 # The test that does what a target of make does, or that it is of; the others are made by .ci/run.

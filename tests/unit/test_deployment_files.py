@@ -1,6 +1,7 @@
 """The files of a deployment keep the rules of those who read them: hadolint, Compose's schema, and our own promises."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from billing_project.env import Env
 from tests import compose
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SCHEMA = json.loads((ROOT / "tests/deploy/schemas/compose-spec.json").read_text())
 FIRST_RUN = compose.read(variables={})
 WITH_A_KEY = compose.read(variables={"STRIPE_SECRET_KEY": "sk_test_1", "POSTGRES_PASSWORD": "1"})
@@ -26,6 +28,30 @@ def test_hadolint_has_nothing_to_say_about_the_dockerfile() -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     found = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, timeout=30)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+def test_images_have_exact_tags() -> None:
+    """Nothing changes by itself."""
+    images = {one.raw["image"] for one in FIRST_RUN.values()}
+    assert len(images) == 7
+    assert [image for image in images if not re.fullmatch(r"[\w/-]+:v?\d+\.\d+(\.\d+)?", image)] == []
+    assert re.search(r"^ARG PYTHON_VERSION=3\.\d+\.\d+-slim-\w+\nARG PYTHON_DIGEST=$", DOCKERFILE, re.MULTILINE)
+    bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
+    assert bases == {"python:${PYTHON_VERSION}${PYTHON_DIGEST}", "packages"}
+
+
+def test_the_image_is_made_of_listed_files_and_locked_packages_and_is_not_root() -> None:
+    """What isn't on the list of .dockerignore can't get in: no .env, no data. The product's image has no simulator."""
+    ignore = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    allowed = {line[1:] for line in ignore if line.startswith("!")}
+    assert ignore[0] == "*"
+    copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY [^-]", line)]
+    names = {name for names in copied for name in names}
+    assert {name for name in names if not name.startswith("billing_project/")} == allowed
+    assert [name for name in names if not (ROOT / name).exists()] == []
+    assert "RUN rm -r billing_project/dev " in DOCKERFILE
+    assert DOCKERFILE.count("pip install") == DOCKERFILE.count("--require-hashes --only-binary :all:") == 2
+    assert len(re.findall(r"^USER [1-9]\d*:[1-9]\d*$", DOCKERFILE, re.MULTILINE)) == 2
 
 
 @pytest.mark.parametrize("file", [compose.FILE, *sorted((ROOT / "deploy/compose").glob("*.yml"))], ids=lambda f: f.name)
