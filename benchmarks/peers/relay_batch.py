@@ -13,7 +13,7 @@ from django.conf import settings
 
 django.setup()
 
-from benchmarks.peers.relay_each import delivered  # noqa: E402 -- Django's models can't be imported before that
+from benchmarks.peers.relay_each import produce  # noqa: E402 -- Django's models can't be imported before that
 from payments.models import OutboxMessage  # noqa: E402 -- as above
 
 
@@ -23,10 +23,7 @@ def main() -> None:
     while True:
         rows = OutboxMessage.objects.filter(published_at=None, refused_at=None).order_by("id")[:500]
         for row in rows:
-            producer.produce(
-                settings.KAFKA_TOPIC_NOTIFICATIONS, key=bytes(row.key or b""), value=bytes(row.value or b""),
-                headers={name: str(value) for name, value in row.headers.items()}, on_delivery=delivered,
-            )  # fmt: skip
+            produce(producer, row)
         producer.flush()
         OutboxMessage.objects.filter(id__in=[row.id for row in rows]).update(published_at=datetime.now(UTC))
         if not rows:

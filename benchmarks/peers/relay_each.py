@@ -22,10 +22,7 @@ def main() -> None:
     while True:
         rows = OutboxMessage.objects.filter(published_at=None, refused_at=None).order_by("id")[:500]
         for row in rows:
-            producer.produce(
-                settings.KAFKA_TOPIC_NOTIFICATIONS, key=bytes(row.key or b""), value=bytes(row.value or b""),
-                headers={name: str(value) for name, value in row.headers.items()}, on_delivery=delivered,
-            )  # fmt: skip
+            produce(producer, row)
             producer.flush()
             row.published_at = datetime.now(UTC)
             row.save(update_fields=["published_at"])
@@ -33,7 +30,15 @@ def main() -> None:
             time.sleep(0.1)
 
 
-def delivered(error: KafkaError | None, _: Message) -> None:
+def produce(producer: Producer, row: OutboxMessage) -> None:
+    """Hand a row to the client; whoever flushes waits until Kafka has it."""
+    producer.produce(
+        settings.KAFKA_TOPIC_NOTIFICATIONS, key=bytes(row.key or b""), value=bytes(row.value or b""),
+        headers={name: str(value) for name, value in row.headers.items()}, on_delivery=_delivered,
+    )  # fmt: skip
+
+
+def _delivered(error: KafkaError | None, _: Message) -> None:
     """What Kafka hasn't taken ends the process; the next one begins with it."""
     if error is not None:
         raise KafkaException(error)
