@@ -62,10 +62,10 @@ CHARGING = {
         "settled_facts unsettled_facts late_answers late_looks answers notify_pending processing settle_races "
         "charging_outcomes charging_in_doubt retries writes"
     ),
-    "steps": "steps charging_outcomes charging_in_doubt",
+    "steps": "steps steps_again charging_outcomes charging_in_doubt",
     "together": "settle_races writes",
     "turns": "unit/turns planned_rows turns runs due",
-    "writes": "writes steps late_answers charging_outcomes",
+    "writes": "writes steps steps_again late_answers charging_outcomes",
 }
 
 
