@@ -6,7 +6,7 @@ answer that is settled, or with its lease.
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -61,8 +61,13 @@ class Claim:
     """Celery's id of the task that it is charged in."""
 
 
-def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime, task: str = "") -> list[Claim]:
-    """Claim those of the payments that are due and free; attempts are in the database before this returns."""
+def claim(
+    *, payment_ids: Sequence[uuid.UUID], now: datetime, tasks: Mapping[uuid.UUID, str] | None = None
+) -> list[Claim]:
+    """Claim those of the payments that are due and free; attempts are in the database before this returns.
+
+    `tasks`: in which of Celery's tasks each is charged, to be told in the log.
+    """
     with transaction.atomic():
         payments = list(
             Payment.objects.select_for_update(skip_locked=True)
@@ -80,7 +85,10 @@ def claim(*, payment_ids: Sequence[uuid.UUID], now: datetime, task: str = "") ->
         Payment.objects.filter(id__in=ids, deliveries__gte=retry_policy.DELIVERIES_BEFORE_A_LOOK).update(
             attention=ATTENTION_DELIVERIES
         )
-        return [_claimed(payment, attempts[payment.id], lease_until=now + LEASE, task=task) for payment in payments]
+        return [
+            _claimed(one, attempts[one.id], lease_until=now + LEASE, task=(tasks or {}).get(one.id, ""))
+            for one in payments
+        ]
 
 
 def _ask_by_schedule(payments: Sequence[Payment], *, now: datetime) -> None:

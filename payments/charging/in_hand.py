@@ -1,21 +1,21 @@
-"""All messages that a process has in hand go on as one run: what many of them write at the same moment is written
-together, and only one thread at a time works on them.
+"""All messages that a process has in hand go on as one run, in one thread, with one connection to PostgreSQL: what many
+of them ask or write at the same moment is asked and written together.
 
-Of the threads that have a message in hand one leads: it runs for all, until its own message has ended, and then another
-one takes over. A thread for each message costs more than the payments: they would all want the interpreter at once.
+A thread for each message costs more than the payments: all would want the interpreter at once, each a connection and
+statements of its own. So whoever has a message in hand waits for its end, and many can.
 """
 
 import threading
 import uuid
 from collections.abc import Sequence
-from contextvars import copy_context
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from structlog.contextvars import unbind_contextvars
+from django.db import connection
 
 from payments import tracing
 from payments.charging.message import Message
-from payments.charging.run import Run, turns_of
+from payments.charging.run import Run
 from payments.charging.steps import Clock
 from payments.charging.together import renew_connection
 from payments.charging.turns import Pace
@@ -23,50 +23,56 @@ from payments.gateway import Gateway
 
 
 class InHand:
-    """What one process has in hand. For any number of threads."""
+    """What one process has in hand. For any number of threads; its own begins with the first message."""
 
     def __init__(self) -> None:
         self._run = Run()
-        self._arrived: SimpleQueue[Message] = SimpleQueue()
-        self._changed = threading.Condition()
-        self._is_led = False
+        self._arrived: SimpleQueue[Message | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def charge(self, *, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, pace: Pace) -> int:
         """As `run.charge`, beside the other messages."""
         with tracing.span("charge", count=len(payment_ids)):
-            message = Message(gateway=gateway, clock=clock)
-            message.turns = turns_of(payment_ids=payment_ids, gateway=gateway, clock=clock, pace=pace)
-            self._arrived.put(message)
-            self._run.knock()
-            while not self._wait(message):
-                copy_context().run(self._lead, message)
+            message = Message(payment_ids=payment_ids, gateway=gateway, clock=clock, pace=pace)
+            with self._lock:
+                self._arrived.put(message)
+                self._run.knock()
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._go_on, name="charging", daemon=True)
+                    self._thread.start()
+            message.ended.wait()
             return message.result()
 
-    def _wait(self, mine: Message) -> bool:
-        """Until it has ended: True; or until nobody leads: False, and the caller does."""
-        with self._changed:
-            self._changed.wait_for(lambda: mine.ended or not self._is_led)
-            if not mine.ended:
-                self._is_led = True
-            return mine.ended
+    def end(self) -> None:
+        """Wait for the end of what is in hand. The next message begins anew."""
+        with self._lock:
+            if self._thread:
+                self._arrived.put(None)
+                self._run.knock()
+                self._thread.join()
+                self._thread = None
 
-    def _lead(self, mine: Message) -> None:
-        unbind_contextvars("task")  # what is logged from now on may be about any message
+    def _go_on(self) -> None:
         try:
-            renew_connection()  # ours has been idle while another one led, and may be gone
-            while not mine.ended:
-                self._take_in()
-                if self._run.go_round():
-                    with self._changed:
-                        self._changed.notify_all()
+            goes_on = True
+            while goes_on or not self._run.is_idle:
+                goes_on = self._take_in() and goes_on
+                self._run.go_round()
         finally:
-            with self._changed:
-                self._is_led = False
-                self._changed.notify_all()
+            connection.close()
 
-    def _take_in(self) -> None:
-        try:
+    def _take_in(self) -> bool:
+        """What has arrived; where nothing is in hand, wait for it. Returns False where there will be no more."""
+        goes_on, was_idle = True, self._run.is_idle
+        with suppress(Empty):
+            message = self._arrived.get(block=was_idle)
             while True:
-                self._run.take_in(self._arrived.get_nowait())
-        except Empty:
-            pass
+                if message is None:
+                    goes_on = False
+                else:
+                    self._run.take_in(message)
+                message = self._arrived.get_nowait()
+        if was_idle:
+            renew_connection()  # it has been idle, and may be gone
+        return goes_on

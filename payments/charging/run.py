@@ -19,8 +19,8 @@ from payments.charging.claim import Claim, claim
 from payments.charging.message import Begun, Message
 from payments.charging.pause import heed, is_paused
 from payments.charging.steps import Call, Clock, steps
-from payments.charging.together import renew_connection
-from payments.charging.turns import Pace, Turns, plan
+from payments.charging.together import is_lost, renew_connection
+from payments.charging.turns import Pace, Turns, plan, take
 from payments.charging.writes import Write, Wrote, carry_out
 from payments.gateway import Gateway
 from payments.limits import Wish
@@ -39,25 +39,17 @@ def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, 
     something unexpected happened to some of them; those keep their lease and are found by the sweep.
     """
     with tracing.span("charge", count=len(payment_ids)):
-        message = Message(gateway=gateway, clock=clock)
+        message = Message(payment_ids=payment_ids, gateway=gateway, clock=clock, pace=pace)
         run = Run()
         if pace is None:
-            run.begin(message, claim(payment_ids=payment_ids, now=clock(), task=message.task), wishes=None)
-        else:
-            message.turns = turns_of(payment_ids=payment_ids, gateway=gateway, clock=clock, pace=pace)
+            run.begin([(message, one, None) for one in claim(payment_ids=payment_ids, now=clock())])
         run.take_in(message)
         try:
-            while not message.ended:
+            while not message.ended.is_set():
                 run.go_round()
         finally:
             message.end()
         return message.result()
-
-
-def turns_of(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, pace: Pace) -> Turns:
-    """Their turns, as what stands in their rows says."""
-    wishes = plan(payment_ids=payment_ids, live=pace.live, knows_account=bool(gateway.account), now=clock())
-    return Turns(waiting=wishes, pace=pace)
 
 
 class Run:
@@ -67,6 +59,11 @@ class Run:
         self._messages: list[Message] = []
         self._calls = Calls()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no message."""
+        return not self._messages
+
     def take_in(self, message: Message) -> None:
         """From the next round on it goes along."""
         self._messages.append(message)
@@ -75,28 +72,24 @@ class Run:
         """Have the round end that waits for answers: there is something else to do."""
         self._calls.knock()
 
-    def go_round(self) -> bool:
-        """Begin with those whose turn it is, and hear the next answers. Returns whether a message has ended."""
+    def go_round(self) -> None:
+        """Begin with those whose turn it is, and hear the next answers. Messages that are at rest end."""
         try:
-            for message in self._messages:
-                if message.turns and message.turns.is_time:
-                    self._let(message, message.turns)
+            self._plan([one for one in self._messages if one.pace and one.turns is None])
+            self._let([(one, one.turns) for one in self._messages if one.turns and one.turns.is_time])
             # Whoever has nothing left to wait for ends at once, whatever the others wait for.
-            if self._messages and all(one.under_way or one.is_waiting for one in self._messages):
+            if self._messages and not any(one.is_at_rest for one in self._messages):
                 self._hear()
         except Exception as trouble:  # noqa: BLE001 - every message raises it when it has ended
-            self._give_up(trouble)
-        ended = [one for one in self._messages if not one.under_way and not one.is_waiting]
-        for message in ended:
+            self.give_up(trouble)
+        for message in [one for one in self._messages if one.is_at_rest]:
             self._messages.remove(message)
             message.end()
-        return bool(ended)
 
-    def begin(self, message: Message, claims: Sequence[Claim], *, wishes: Mapping[uuid.UUID, Wish] | None) -> None:
-        """Ask the first question of each."""
-        message.claimed += len(claims)
+    def begin(self, claims: Sequence[tuple[Message, Claim, Wish | None]]) -> None:
+        """Ask the first question of each; without a wish it may call whatever it likes."""
         begun = []
-        for one in claims:
+        for message, one, wish in claims:
             log.info(
                 "taken up", payment=str(one.payment), attempt=one.number, step=one.step.value,
                 trace=tracing.id_of(one.traceparent), **tracing.task_of(one.task),
@@ -108,29 +101,82 @@ class Run:
                 Begun(
                     message=message, claim=one, span=span,
                     steps=steps(claim=one, gateway=message.gateway, clock=message.clock),
-                    tokens=None if wishes is None else set(wishes[one.payment].calls),
+                    tokens=None if wish is None else set(wish.calls),
                 )
             )  # fmt: skip
-        message.under_way.update(begun)
+            message.claimed += 1
+            message.under_way.add(begun[-1])
         self._advance([(one, None) for one in begun])
 
-    def _let(self, message: Message, turns: Turns) -> None:
+    def give_up(self, trouble: Exception) -> None:
+        """Something that is nobody's own went wrong. Whoever was in hand then is left: its lease runs out."""
+        asking = self._calls.asking
+        for message in self._messages:
+            message.fail(trouble)
+            for begun in message.under_way - asking:
+                self._leave(begun)
+
+    def _plan(self, messages: Sequence[Message]) -> None:
+        """What those that have just come in may call, by one look at the rows of all that are alike."""
+        alike: dict[tuple[Pace, bool], list[Message]] = {}
+        for message in messages:
+            if message.pace:
+                alike.setdefault((message.pace, bool(message.gateway.account)), []).append(message)
+        for (pace, knows_account), group in alike.items():
+            ids = [one for message in group for one in message.payment_ids]
+            wishes: Mapping[uuid.UUID, Wish] = {}
+            trouble = None
+            try:
+                wishes = plan(payment_ids=ids, live=pace.live, knows_account=knows_account, now=group[0].clock())
+            except Exception as error:  # noqa: BLE001 - the others are under way
+                trouble = error
+            for message in group:
+                waiting = {one: wishes[one] for one in message.payment_ids if one in wishes}
+                message.turns = Turns(waiting=waiting, pace=pace)
+                if trouble:
+                    message.fail(trouble)
+
+    def _let(self, messages: Sequence[tuple[Message, Turns]]) -> None:
         """Claim those whose turn it is. What can't be claimed gives its tokens back."""
-        wishes = turns.take()
-        message.connections += len(wishes)
-        claims: list[Claim] = []
+        if not messages:
+            return
+        taken = dict(zip([one for one, _ in messages], take([turns for _, turns in messages]), strict=True))
+        whose: dict[uuid.UUID, Message] = {}
+        for message, wishes in taken.items():
+            message.connections += len(wishes)
+            for one in wishes:
+                whose.setdefault(one, message)  # it may have been rung for twice
+        claims = {one.payment: one for one in self._claim(whose)} if whose else {}
+        for message, wishes in taken.items():
+            unclaimed = [wish for one, wish in wishes.items() if one not in claims or whose[one] is not message]
+            if unclaimed:
+                limits.give_back(calls=[call for wish in unclaimed for call in wish.calls])
+                message.free(len(unclaimed))
+        self.begin([(whose[one], made, taken[whose[one]][one]) for one, made in claims.items()])
+
+    def _claim(self, whose: Mapping[uuid.UUID, Message]) -> list[Claim]:
+        """Those of all messages together; where one of them is to blame, each message for itself."""
+        messages = dict.fromkeys(whose.values())
+        first = next(iter(messages))
         try:
-            claims = claim(payment_ids=list(wishes), now=message.clock(), task=message.task) if wishes else []
-            if len(claims) < len(wishes) and is_paused():
+            tasks = {one: message.task for one, message in whose.items()}
+            claims = claim(payment_ids=list(whose), now=first.clock(), tasks=tasks)
+            if len(claims) < len(whose) and is_paused():
                 # Whoever waits here would go ahead of what matters more when charging goes on: the sweep knows.
-                turns.stop()
+                for message in messages:
+                    message.stop()
         except Exception as trouble:  # noqa: BLE001 - raised when those under way have come to rest
-            message.troubles.append(trouble)
-            turns.stop()
-        if unclaimed := wishes.keys() - {one.payment for one in claims}:
-            limits.give_back(calls=[call for one in unclaimed for call in wishes[one].calls])
-            message.free(len(unclaimed))
-        self.begin(message, claims, wishes=wishes)
+            if len(messages) == 1 or is_lost():
+                for message in messages:
+                    message.fail(trouble)
+                return []
+            log.warning("claimed one message after the other", count=len(messages), error=type(trouble).__name__)
+        else:
+            return claims
+        return [
+            claimed for message in messages
+            for claimed in self._claim({one: message for one, its in whose.items() if its is message})
+        ]  # fmt: skip
 
     def _hear(self) -> None:
         """Wait for the next answers, deadlines or turns, and take each payment a step further."""
@@ -200,13 +246,3 @@ class Run:
         begun.message.under_way.discard(begun)
         if begun.tokens is not None:
             begun.message.free(1)
-
-    def _give_up(self, trouble: Exception) -> None:
-        """Something that is nobody's own went wrong. Whoever was in hand then is left: its lease runs out."""
-        asking = self._calls.asking
-        for message in self._messages:
-            message.troubles.append(trouble)
-            if message.turns:
-                message.turns.stop()
-            for begun in message.under_way - asking:
-                self._leave(begun)

@@ -27,3 +27,8 @@ def renew_connection() -> None:
     """A new one where it has broken or is too old; but in a transaction of the caller's, which isn't ours to end."""
     if not connection.in_atomic_block:
         close_old_connections()
+
+
+def is_lost() -> bool:
+    """Whether the connection is gone: nobody knows whether the COMMIT was carried out, and others fare no better."""
+    return connection.connection is None or not connection.is_usable()

@@ -1,7 +1,7 @@
 """Whose turn it is: payments of one message go to Stripe as the rate limit has tokens for their calls.
 
 Tokens come before the claim, so that nobody holds a payment while it waits for its turn. What a payment may call
-in one claim depends on its row; one look at the rows of a message plans for all of them.
+in one claim depends on its row; one look at the rows plans for all of them.
 """
 
 import threading
@@ -132,14 +132,14 @@ class Turns:
     """The payments of one message that haven't had their turn yet."""
 
     def __init__(self, *, waiting: Mapping[uuid.UUID, Wish], pace: Pace) -> None:
-        self._waiting, self._pace = dict(waiting), pace
+        self.waiting, self.pace = dict(waiting), pace
         self._ask_at = time.monotonic()
         self._give_up_at = self._ask_at + pace.patience
 
     @property
     def is_waiting(self) -> bool:
         """Whether anybody still waits."""
-        return bool(self._waiting)
+        return bool(self.waiting)
 
     @property
     def is_time(self) -> bool:
@@ -149,24 +149,36 @@ class Turns:
     @property
     def seconds(self) -> float | None:
         """Until it is worth asking again; None: nobody waits."""
-        return max(0.0, self._ask_at - time.monotonic()) if self._waiting else None
+        return max(0.0, self._ask_at - time.monotonic()) if self.waiting else None
 
-    def take(self) -> dict[uuid.UUID, Wish]:
-        """Those whose turn it is: each with its tokens, and with a connection that the caller frees."""
-        leave = 0 if self._pace.live else CONNECTIONS - CONNECTIONS_FOR_BACKLOG
-        room = connections.take(wanted=len(self._waiting), leave=leave)
-        asked = list(self._waiting)[:room]
-        granted = NOTHING
-        try:
-            granted = limits.take(wishes=[self._waiting[one] for one in asked]) if asked else NOTHING
-        finally:
-            connections.free(room - len(granted.places))
-        taken = {asked[place]: self._waiting.pop(asked[place]) for place in granted.places}
-        self._ask_at = time.monotonic() + max(limits.LEAST_PAUSE, granted.pause)
+    def pause(self, seconds: float) -> None:
+        """Ask again then; or never, where its patience ends before."""
+        self._ask_at = time.monotonic() + seconds
         if self._ask_at > self._give_up_at:
             self.stop()
-        return taken
 
     def stop(self) -> None:
         """Nobody waits any more; the next doorbell finds them."""
-        self._waiting.clear()
+        self.waiting.clear()
+
+
+def take(turns: Sequence[Turns]) -> list[dict[uuid.UUID, Wish]]:
+    """Those of each whose turn it is: with their tokens, and with a connection each that the caller frees.
+
+    One question for all of them, whoever is live first.
+    """
+    asked: list[tuple[int, uuid.UUID]] = []
+    for place in sorted(range(len(turns)), key=lambda place: not turns[place].pace.live):
+        waiting, leave = turns[place].waiting, 0 if turns[place].pace.live else CONNECTIONS - CONNECTIONS_FOR_BACKLOG
+        asked += [(place, one) for one in list(waiting)[: connections.take(wanted=len(waiting), leave=leave)]]
+    granted = NOTHING
+    try:
+        granted = limits.take(wishes=[turns[place].waiting[one] for place, one in asked]) if asked else NOTHING
+    finally:
+        connections.free(len(asked) - len(granted.places))
+    taken: list[dict[uuid.UUID, Wish]] = [{} for _ in turns]
+    for place, one in (asked[number] for number in granted.places):
+        taken[place][one] = turns[place].waiting.pop(one)
+    for one_message in turns:
+        one_message.pause(max(limits.LEAST_PAUSE, granted.pause))
+    return taken

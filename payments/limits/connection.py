@@ -13,9 +13,10 @@ CHARGE_QUEUE = "charge"
 BACKLOG_QUEUE = "backlog"
 SWEEP_QUEUE = "sweep"
 
-# Messages that a worker has in hand at once, each with a connection to PostgreSQL; and how many of them, of each
-# worker, may be of the backlog: however slow Stripe is, the others are there for what has just come in.
-WORKER_SLOTS = 16
+# Messages that a worker has in hand at once; and how many of them, of each worker, may be of the backlog: however slow
+# Stripe is, the others are there for what has just come in. Events that come one by one are a message each, which holds
+# its slot while Stripe thinks; a slot is a thread that waits, and costs no more.
+WORKER_SLOTS = 64
 BACKLOG_SLOTS = 8
 
 

@@ -9,7 +9,7 @@ import pytest
 from stripe import StripeClient
 
 from billing_project.dev.simulator import Simulator
-from payments import limits
+from payments import limits, tasks
 from payments.gateway import Gateway
 from tests.integration.books import Books
 from tests.integration.stripe_contract import connect, name_targets
@@ -46,3 +46,10 @@ def books(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Books:
 def _quick_passwords(settings: Any) -> None:
     """A password's hash takes a good part of a second, on purpose; nobody attacks the tests' own."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_hand() -> Iterator[None]:
+    """What a test had charged by a task was charged in a thread with a connection of its own, which ends with it."""
+    yield
+    tasks._in_hand.end()

@@ -166,6 +166,7 @@ def test_a_429_slows_everyone_down_unless_it_is_about_one_object(
     assert charge(stripe_gateway, clock) == {"a": "success"}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_while_charging_is_paused_doorbells_do_not_pile_up(
     stripe: Simulator, stripe_gateway: Gateway, clock: Clock
 ) -> None:

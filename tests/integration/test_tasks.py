@@ -155,6 +155,7 @@ def test_there_is_room_for_whoever_still_waits_in_a_full_queue(now: datetime) ->
     assert len(rung) == tasks.MESSAGES_PER_RING
 
 
+@pytest.mark.django_db(transaction=True)
 def test_charge_brings_payments_to_their_end_at_the_rate_limit(stripe: Simulator, settings: Any, now: datetime) -> None:
     """Twelve payments at five a second take more than a second, and all are charged."""
     settings.STRIPE_RATE_LIMIT = 5
@@ -164,6 +165,7 @@ def test_charge_brings_payments_to_their_end_at_the_rate_limit(stripe: Simulator
     assert datetime.now(UTC) - now > timedelta(seconds=1.3)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_charge_tolerates_arguments_of_another_version(stripe: Simulator, now: datetime) -> None:
     """During a rolling deploy old and new workers share the queue."""
     [payment_id] = take_in(1, now - timedelta(seconds=5))
@@ -171,6 +173,7 @@ def test_charge_tolerates_arguments_of_another_version(stripe: Simulator, now: d
     assert Payment.objects.get().status == "success"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_backlog_never_takes_all_slots_of_a_worker(stripe: Simulator, now: datetime) -> None:
     """Where half of them are taken by it, more of it is left to the next sweep; a fresh event is charged at once."""
     old, fresh = take_in(2, now - timedelta(seconds=5))
