@@ -23,11 +23,11 @@ from celery.signals import (
     worker_shutdown,
 )
 from django.conf import settings
-from django.db import close_old_connections
 from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel, Transport
 
+from billing_project import lent_connections
 from billing_project.progress import progress
 from payments import counters
 from payments.limits import BACKLOG_QUEUE, CHARGE_QUEUE, KEY_PREFIX, SWEEP_QUEUE, WORKER_SLOTS
@@ -41,6 +41,9 @@ log = structlog.get_logger(__name__)
 
 # Seconds. What clocks are corrected by all the time is far less.
 CLOCK_JUMPS = 0.5
+
+# Has no use for a connection to PostgreSQL: one thread charges for all of a worker.
+CHARGE = "payments.charge"
 
 # Where the connection is lost, kombu would put back what is in hand through the very connection that is gone, and end
 # the worker on that now and then. A lost doorbell is rung again by the sweep.
@@ -93,7 +96,7 @@ app.conf.update(
     task_queues=[Queue(name, routing_key=name) for name in (SWEEP_QUEUE, CHARGE_QUEUE, BACKLOG_QUEUE)],
     task_default_queue=CHARGE_QUEUE,
     task_routes={
-        "payments.charge": {"queue": CHARGE_QUEUE},
+        CHARGE: {"queue": CHARGE_QUEUE},
         "payments.sweep": {"queue": SWEEP_QUEUE},
         "payments.hint": {"queue": SWEEP_QUEUE},
         "payments.give_back": {"queue": SWEEP_QUEUE},
@@ -106,7 +109,8 @@ app.conf.update(
     accept_content=["json"],
     task_serializer="json",
     timezone="UTC",
-    # Django's fix-up would close the database connection around each task, at seven times PostgreSQL's CPU.
+    # Django's fix-up would close the database connection around each task, at seven times PostgreSQL's CPU; connections
+    # are lent to tasks in its place.
     CELERY_DB_REUSE_MAX=1_000_000,
     beat_scheduler="billing_project.celery:Beat",
     beat_schedule={
@@ -194,9 +198,14 @@ class Beat(Scheduler):
 
 
 @task_prerun.connect
-def _fresh_connection(**_: Any) -> None:
-    """One that broke, or is older than CONN_MAX_AGE, is replaced before a task begins."""
-    close_old_connections()
+def _borrow_connection(task: Any, **_: Any) -> None:
+    if task.name != CHARGE:
+        lent_connections.borrow()
+
+
+@task_postrun.connect
+def _give_back_connection(**_: Any) -> None:
+    lent_connections.give_back()
 
 
 @beat_init.connect
