@@ -139,6 +139,8 @@ _BIND = """
     WITH wish AS (
         SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::boolean[])
             AS wish (id, intent, customer, account, livemode)
+    ), sent AS (
+        UPDATE payments_attempt SET sent_at = %s WHERE id = ANY(%s) AND sent_at IS NULL
     ), free AS (
         SELECT payment.id FROM payments_payment AS payment JOIN wish USING (id)
         WHERE payment.intent_id IS NULL AND payment.closed_at IS NULL ORDER BY payment.id FOR UPDATE OF payment
@@ -161,9 +163,9 @@ def bind_all(binds: Sequence[Bind], *, now: datetime) -> list[str | None]:
         (one.claim.payment, one.made.id, one.claim.customer or "", one.account, one.made.livemode) for one in binds
     ]
     with together(len(binds)), connection.cursor() as cursor:
-        cursor.execute(_BIND, [list(column) for column in zip(*wishes, strict=True)])
+        columns = [list(column) for column in zip(*wishes, strict=True)]
+        cursor.execute(_BIND, [*columns, now, [one.claim.attempt for one in binds]])
         bound: dict[uuid.UUID, str | None] = dict(cursor.fetchall())
-        Attempt.objects.filter(id__in=[one.claim.attempt for one in binds], sent_at__isnull=True).update(sent_at=now)
     if others := [one.claim.payment for one in binds if one.claim.payment not in bound]:
         bound |= Payment.objects.filter(id__in=others, closed_at__isnull=True).values_list("id", "intent_id")
     return [bound.get(one.claim.payment) for one in binds]
