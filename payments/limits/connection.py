@@ -16,7 +16,7 @@ SWEEP_QUEUE = "sweep"
 # Messages that a worker has in hand at once; and how many of them, of each worker, may be of the backlog: however slow
 # Stripe is, the others are there for what has just come in. Events that come one by one are a message each, which holds
 # its slot while Stripe thinks; a slot is a thread that waits, and costs no more.
-WORKER_SLOTS = 64
+WORKER_SLOTS = 128
 BACKLOG_SLOTS = 8
 
 

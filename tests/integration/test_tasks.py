@@ -39,10 +39,22 @@ def messages(queue: str = limits.CHARGE_QUEUE) -> list[list[str]]:
 
 
 def test_at_low_load_each_payment_has_a_message_of_its_own() -> None:
-    """So that none waits for another's answer."""
-    ids = [uuid.uuid4() for _ in range(3)]
-    assert tasks.Doorbell().ring(payment_ids=ids) == 3
-    assert messages() == [[str(one)] for one in ids]
+    """Few come in together, and what does is shared by two workers."""
+    ids = [uuid.uuid4() for _ in range(6)]
+    doorbell = tasks.Doorbell()
+    assert doorbell.ring(payment_ids=ids[:1]) == 1
+    limits.connect_redis().flushdb()
+    assert doorbell.ring(payment_ids=ids[1:]) == 5
+    assert messages() == [[str(one) for one in ids[1:4]], [str(one) for one in ids[4:]]]
+
+
+def test_where_workers_do_not_keep_up_what_comes_in_together_is_one_message() -> None:
+    """Each message costs them as much again; those that wait are left as they are."""
+    ids = [uuid.uuid4() for _ in range(41)]
+    doorbell = tasks.Doorbell()
+    assert doorbell.ring(payment_ids=ids[:1]) == 1
+    assert doorbell.ring(payment_ids=ids[1:]) == 40
+    assert messages() == [[str(ids[0])], [str(one) for one in ids[1:]]]
 
 
 def test_under_load_a_message_carries_up_to_fifty() -> None:
@@ -139,7 +151,7 @@ def test_whoever_still_waits_does_not_stand_in_the_backlog_while_others_come(now
     busy = uuid.uuid4()
     tasks.ring(payment_ids=[busy])
     tasks.sweep()
-    assert messages() == [[str(busy)], [str(waits[2])], [str(waits[0])]]
+    assert messages() == [[str(busy)], [str(waits[2]), str(waits[0])]]
 
 
 def test_there_is_room_for_whoever_still_waits_in_a_full_queue(now: datetime) -> None:
@@ -148,11 +160,10 @@ def test_there_is_room_for_whoever_still_waits_in_a_full_queue(now: datetime) ->
     for _ in range(tasks.MESSAGES_AHEAD):
         doorbell.ring(payment_ids=[uuid.uuid4()])
     waits = take_in(30, now - timedelta(seconds=30))
-    for _ in range(3):
+    for _ in range(tasks.MESSAGES_PER_RING + 2):
         tasks.sweep()
     rung = messages()[tasks.MESSAGES_AHEAD :]
-    assert sorted(one for message in rung for one in message) == sorted(map(str, waits))
-    assert len(rung) == tasks.MESSAGES_PER_RING
+    assert [sorted(message) for message in rung] == [sorted(map(str, waits))] * tasks.MESSAGES_PER_RING
 
 
 @pytest.mark.django_db(transaction=True)
