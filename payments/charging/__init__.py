@@ -2,9 +2,9 @@
 
 In the order a payment meets them: `due` (what waits, and who first), `turns` (wait for tokens), `claim` (take what is
 due), `steps` (what to ask Stripe, and when), `run` with `message` and `calls` (many payments side by side), `in_hand`
-(all messages of a process), `writes` and `together` (what payments write between their calls, for many at once),
-`settle` with `settling` and `notes` (record an outcome), `retry` (try a failed payment again), `pause` (stand still),
-`close` (nothing more can be taken), `adoption` (bind again what a restored database has forgotten).
+(all messages of a process, in one thread), `writes` and `together` (what payments write between their calls, for many
+at once), `settle` with `settling` and `notes` (record an outcome), `retry` (try a failed payment again), `pause` (stand
+still), `close` (nothing more can be taken), `adoption` (bind again what a restored database has forgotten).
 """
 
 from payments.charging.adoption import NotAdopted, adopt
