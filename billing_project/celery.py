@@ -23,7 +23,8 @@ from celery.signals import (
 from django.conf import settings
 from django.db import close_old_connections
 from kombu import Queue
-from kombu.transport.redis import Channel, Transport
+from kombu.transport import virtual
+from kombu.transport.redis import Channel, QoS, Transport
 
 from billing_project.progress import progress
 from payments import counters
@@ -41,9 +42,24 @@ log = structlog.get_logger(__name__)
 Channel.do_restore = False
 
 
+class Places(QoS):
+    """A worker's places for messages. An end that Redis doesn't hear of frees one, too: kombu asks Redis for messages only
+    while there is a place, and so would never learn that its connection was lost. That message comes a second time."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Raises nothing where Redis is away."""
+        try:
+            super().ack(delivery_tag)
+        except self.channel.connection_errors as error:
+            log.warning("not acknowledged, comes again", error=type(error).__name__)
+            virtual.QoS.ack(self, delivery_tag)
+
+
 class OpenChannel(Channel):
     """One that says so when it is closed. kombu hears of old channels for a moment after Redis is back, and where they
     should fail as the connection has, they end the worker: `connection` is None then."""
+
+    QoS = Places
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None:
