@@ -43,8 +43,8 @@ Channel.do_restore = False
 
 
 class Places(QoS):
-    """A worker's places for messages. An end that Redis doesn't hear of frees one, too: kombu asks Redis for messages only
-    while there is a place, and so would never learn that its connection was lost. That message comes a second time."""
+    """A worker's places for messages. An end that Redis doesn't hear of frees one, too: kombu asks Redis for messages
+    only while there is a place, and would never learn that its connection is lost. Such a message comes once more."""
 
     def ack(self, delivery_tag: str) -> None:
         """Raises nothing where Redis is away."""

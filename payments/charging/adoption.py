@@ -39,8 +39,8 @@ def adopt(
 ) -> NotAdopted | None:
     """Bind a payment to its intent, if it isn't, and settle what was forgotten of it. Returns why not, or None.
 
-    Repeats do no harm. `found` must have been read while nothing could be charged; `tries`: so many charges, failed ones
-    too, Stripe has made with it that no row knows of. Raises `Payment.DoesNotExist`.
+    Repeats do no harm. `found` must have been read while nothing could be charged; `tries`: so many charges, failed
+    ones too, Stripe has made with it that no row knows of. Raises `Payment.DoesNotExist`.
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(id=payment_id)

@@ -102,9 +102,7 @@ def _count_tries(course: Course) -> Counter[str]:
     return tries
 
 
-def _adopt_one(
-    course: Course, payment_id: uuid.UUID, intents: Sequence[ListedIntent], tries: Counter[str]
-) -> None:
+def _adopt_one(course: Course, payment_id: uuid.UUID, intents: Sequence[ListedIntent], tries: Counter[str]) -> None:
     payment = Payment.objects.get(id=payment_id)
     best: ListedIntent | None = max(intents, key=_how_far)
     if payment.intent_id:
@@ -175,9 +173,7 @@ def _cancel(course: Course, found: ListedIntent) -> bool:
     return isinstance(reply, Seen)
 
 
-def _look_at_pending(
-    course: Course, *, known: dict[uuid.UUID, list[ListedIntent]], tries: Counter[str]
-) -> None:
+def _look_at_pending(course: Course, *, known: dict[uuid.UUID, list[ListedIntent]], tries: Counter[str]) -> None:
     """Payments whose PaymentIntent is older than the window, and that are going to be tried: were they already?"""
     bound = Payment.objects.filter(status=Payment.Status.PENDING, intent_id__isnull=False, closed_at__isnull=True)
     for payment in bound.exclude(id__in=list(known)).order_by("created_at").iterator():

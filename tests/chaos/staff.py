@@ -14,8 +14,8 @@ REASON = ("--reason", "a day like any other", "--yes")
 PAUSE = 4.0
 # Done, refused or failed, a part: what docs/operations.md names.
 CODES = (0, 1, 3)
-# What the version before may not say of tables that were migrated under it. Of the rest that it says, all was known then,
-# or was mended since.
+# What the version before may not say of tables that were migrated under it. All else that it says was known then, or
+# was mended since.
 OF_TABLES = ("ProgrammingError", "IntegrityError", "DataError")
 
 

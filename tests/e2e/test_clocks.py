@@ -21,8 +21,9 @@ def test_a_worker_whose_clock_is_ahead_of_beats_heeds_its_sweeps(deployment: Dep
     event = {"subId": "sub_1", "user": USER, "product": {"price": 100, "currency": "KZT"}}
     with redis.Redis.from_url(deployment.redis.url) as server:
         deployment.send([json.dumps(event).encode()])
-        deployment.wait_until(lambda: server.delete("billing:charge") == 1, what="there is a doorbell, and nobody hears")
+        deployment.wait_until(lambda: server.delete("billing:charge") == 1, what="nobody hears the doorbell")
     deployment.start("worker", "beat")
     deployment.wait_until_at_rest(records=1)
     assert len(deployment.stripe.ledger.successes("sub_1")) == 1
-    assert deployment.count("SELECT count(*) FROM payments_payment WHERE settled_at > now() + interval '30 seconds'") == 1
+    [(settled_ahead,)] = deployment.rows("SELECT settled_at > now() + interval '30 seconds' FROM payments_payment")
+    assert settled_ahead, "its clock isn't ahead"

@@ -1,4 +1,4 @@
-"""Celery's way to Redis when the connection is lost: what kombu does there must neither end a worker nor leave it deaf."""
+"""Celery's way to Redis when the connection is lost: what kombu does there must neither end a worker nor deafen it."""
 
 from urllib.parse import urlsplit
 
@@ -22,8 +22,8 @@ def test_a_channel_that_is_closed_fails_as_a_lost_connection_does() -> None:
 
 
 def test_what_redis_does_not_hear_acknowledged_leaves_its_place_free() -> None:
-    """P5: a worker asks for messages only while it has a place for one, and learns only then that its connection is lost:
-    with no place ever free again it would take nothing more, and say nothing."""
+    """P5: a worker asks for messages only while it has a place for one, and learns only then that its connection is
+    lost: with no place ever free again it would take nothing more, and say nothing."""
     queue = Queue("acknowledged", routing_key="acknowledged")
     with Network("redis") as network, redis.Redis.from_url(settings.REDIS_URL) as server:
         link, there = network["redis"], urlsplit(settings.REDIS_URL)
