@@ -189,7 +189,8 @@ def _audit_told(audit: Audit) -> None:
     for payment in audit.payments:
         if payment.status != "pending" and (word := last.get(str(payment.id))):
             audit.expect("P4", word == payment.status, f"{payment.id}: told last {word}, is {payment.status}")
-    parked = InboxMessage.objects.filter(verdict__in=InboxMessage.PARKED).count()
+    # What staff has dismissed since was parked, too.
+    parked = InboxMessage.objects.filter(verdict__in=(*InboxMessage.PARKED, InboxMessage.Verdict.DISMISSED)).count()
     letters = {
         tuple(dict(record.headers)[f"kafka_dlt-original-{part}"] for part in ("partition", "offset"))
         for record in audit.world.published
