@@ -6,12 +6,10 @@ The threads pool ignores Celery's task time limits; deadlines are our own, call 
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery
-from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 from celery.signals import (
     beat_init,
     heartbeat_sent,
@@ -24,8 +22,8 @@ from celery.signals import (
 )
 from django.conf import settings
 from kombu import Queue
-from kombu.exceptions import OperationalError
-from kombu.transport.redis import Channel, Transport
+from kombu.transport import virtual
+from kombu.transport.redis import Channel, QoS, Transport
 
 from billing_project import lent_connections
 from billing_project.progress import progress
@@ -39,9 +37,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
 
 log = structlog.get_logger(__name__)
 
-# Seconds. What clocks are corrected by all the time is far less.
-CLOCK_JUMPS = 0.5
-
 # Has no use for a connection to PostgreSQL: one thread charges for all of a worker.
 CHARGE = "payments.charge"
 
@@ -50,9 +45,24 @@ CHARGE = "payments.charge"
 Channel.do_restore = False
 
 
+class Places(QoS):
+    """A worker's places for messages. An end that Redis doesn't hear of frees one, too: kombu asks Redis for messages
+    only while there is a place, and would never learn that its connection is lost. Such a message comes once more."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Raises nothing where Redis is away."""
+        try:
+            super().ack(delivery_tag)
+        except self.channel.connection_errors as error:
+            log.warning("not acknowledged, comes again", error=type(error).__name__)
+            virtual.QoS.ack(self, delivery_tag)
+
+
 class OpenChannel(Channel):
     """One that says so when it is closed. kombu hears of old channels for a moment after Redis is back, and where they
     should fail as the connection has, they end the worker: `connection` is None then."""
+
+    QoS = Places
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None:
@@ -112,21 +122,21 @@ app.conf.update(
     # Django's fix-up would close the database connection around each task, at seven times PostgreSQL's CPU; connections
     # are lent to tasks in its place.
     CELERY_DB_REUSE_MAX=1_000_000,
-    beat_scheduler="billing_project.celery:Beat",
+    beat_scheduler="billing_project.celery_beat:Beat",
     beat_schedule={
-        # Every second: a lost doorbell costs no more. Stale sweeps are worth nothing. It rings for `hint`, `give_back`
-        # and `sweep_jobs` where they have something to do: a message costs more than the one statement that tells.
-        "sweep": {"task": "payments.sweep", "schedule": 1.0, "options": {"expires": 5}},
+        # Every second: a lost doorbell costs no more. It rings for `hint`, `give_back` and `sweep_jobs` where they have
+        # something to do: a message costs more than the one statement that tells.
+        "sweep": {"task": "payments.sweep", "schedule": 1.0},
         # Does nothing but every ten minutes, or until an interrupted run is done.
-        "reconcile": {"task": "payments.reconcile", "schedule": 60.0, "options": {"expires": 30}},
+        "reconcile": {"task": "payments.reconcile", "schedule": 60.0},
         # Does nothing unless a person waits for one, or a month is over.
-        "statement": {"task": "payments.statement", "schedule": 10.0, "options": {"expires": 10}},
+        "statement": {"task": "payments.statement", "schedule": 10.0},
         # The dashboard's numbers; does nothing while the last count's time isn't over.
-        "count": {"task": "payments.count", "schedule": 5.0, "options": {"expires": 5}},
+        "count": {"task": "payments.count", "schedule": 5.0},
         # Does nothing but once a day, in slices, and only where a KEEP_… is set.
-        "prune": {"task": "payments.prune", "schedule": 60.0, "options": {"expires": 30}},
+        "prune": {"task": "payments.prune", "schedule": 60.0},
         # For previews that nobody has confirmed.
-        "jobs": {"task": "payments.sweep_jobs", "schedule": 60.0, "options": {"expires": 30}},
+        "jobs": {"task": "payments.sweep_jobs", "schedule": 60.0},
     },
 )
 app.autodiscover_tasks(["payments"])
@@ -138,63 +148,6 @@ def _heart_of(process: "Process") -> "Heart":
     from payments.heartbeats import heart_of
 
     return heart_of(process)
-
-
-class Beat(Scheduler):
-    """Keeps nothing on disk, as the rows know what is due; and says once that Redis is away, not at every beat."""
-
-    _redis_is_away = False
-    _ends = False
-    _clock_offset = time.time() - time.monotonic()
-
-    def end(self, *_: Any) -> None:
-        """A signal asks for the end. Celery's own handler closes the connection under whoever reads from it: what the
-        reader raises then takes the place of `SystemExit`, is taken for trouble with Redis, and beat goes on for ever.
-        """
-        if not self._ends:
-            self._ends = True
-            raise SystemExit
-
-    def tick(self, *args: Any, **kwargs: Any) -> Any:
-        """Send what is due. Raises `SystemExit` where the one that `end` raised was lost on its way."""
-        if self._ends:
-            raise SystemExit
-        self._heed_clock()
-        return super().tick(*args, **kwargs)
-
-    def _heed_clock(self) -> None:
-        """A clock that is put back would keep all from being due until it is as late again: count anew from now."""
-        offset = time.time() - time.monotonic()
-        if abs(offset - self._clock_offset) > CLOCK_JUMPS:
-            for entry in self.schedule.values():
-                entry.last_run_at = entry.default_now()
-            self._heap = None
-        self._clock_offset = offset
-
-    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
-        """Send one task. Raises nothing: the next beat comes anyway."""
-        _heart_of("beat").note()
-        progress.touch()
-        try:
-            self.apply_async(entry, producer=producer, advance=False)
-        except SchedulingError as error:
-            trouble = error.__context__
-            if not isinstance(trouble, OperationalError | OSError):
-                log.error("task not sent", task=entry.task, error=type(trouble).__name__, exc_info=trouble)
-            elif not self._redis_is_away:
-                self._redis_is_away = True
-                _heart_of("beat").tell(waits_for="Redis does not answer (REDIS_URL)")
-                log.warning("waiting", why="Redis does not answer (REDIS_URL)", error=type(trouble).__name__)
-        else:
-            if self._redis_is_away:
-                self._redis_is_away = False
-                _heart_of("beat").tell(waits_for=None)
-                log.info("beat goes on")
-
-    def close(self) -> None:
-        """Beat ends."""
-        super().close()
-        progress.end()
 
 
 @task_prerun.connect

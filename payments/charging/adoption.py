@@ -34,10 +34,13 @@ class NotAdopted:
     passes: bool = False
 
 
-def adopt(*, payment_id: uuid.UUID, found: ListedIntent, account: str, now: datetime) -> NotAdopted | None:
+def adopt(
+    *, payment_id: uuid.UUID, found: ListedIntent, account: str, now: datetime, tries: int = 1
+) -> NotAdopted | None:
     """Bind a payment to its intent, if it isn't, and settle what was forgotten of it. Returns why not, or None.
 
-    Repeats do no harm. `found` must have been read while nothing could be charged. Raises `Payment.DoesNotExist`.
+    Repeats do no harm. `found` must have been read while nothing could be charged; `tries`: so many charges, failed
+    ones too, Stripe has made with it that no row knows of. Raises `Payment.DoesNotExist`.
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(id=payment_id)
@@ -51,7 +54,7 @@ def adopt(*, payment_id: uuid.UUID, found: ListedIntent, account: str, now: date
             return None
         if isinstance(answer, Declined):
             _use_up_method(payment, found.declined_method)
-        attempt = _attempt_for(payment, found, now)
+        attempt = _attempt_for(payment, found, max(tries, 1), now)
     settle(attempt_id=attempt.id, answer=answer, now=now, who=WHO)
     return None
 
@@ -106,14 +109,24 @@ def _use_up_method(payment: Payment, method: str) -> None:
         payment.save(update_fields=["payment_method", "customer", "next_payment_method", "next_customer"])
 
 
-def _attempt_for(payment: Payment, found: ListedIntent, now: datetime) -> Attempt:
-    """The attempt that the answer is about: the latest, or one in the place of the forgotten one."""
+def _attempt_for(payment: Payment, found: ListedIntent, tries: int, now: datetime) -> Attempt:
+    """The attempt that the answer is about: the latest, or one in the place of the forgotten ones.
+
+    P4: under the number that it had, as its notification is told again. Whatever left no charge there isn't counted.
+    """
     latest = payment.attempts.order_by("-number").first()
-    if latest and (latest.state in Attempt.OPEN or payment.status == Payment.Status.FAILED):
+    number = (latest.number if latest else 0) + tries
+    if latest and latest.state in Attempt.OPEN:
+        number -= 1  # the first of these tries was its own
+        if number == latest.number or found.intent.status != "succeeded":
+            return latest
+        latest.state, latest.ended_at = Attempt.State.SUPERSEDED, now
+        latest.save(update_fields=["state", "ended_at"])
+    elif latest and payment.status == Payment.Status.FAILED:
         return latest
     method = found.declined_method or payment.payment_method
     attempt = Attempt.objects.create(
-        payment=payment, number=latest.number + 1 if latest else 1, asked_by=payment.asked_by, payment_method=method,
+        payment=payment, number=number, asked_by=payment.asked_by, payment_method=method,
         request=confirm_request(payment_method=method), idempotency_key=new_key(), key_made_at=now, sent_at=now,
         created_at=now,
     )  # fmt: skip

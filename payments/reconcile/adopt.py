@@ -5,6 +5,7 @@ So the pause ends here, and only when nothing is left. Each step is repeatable; 
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,7 +14,7 @@ import structlog
 from payments import charging
 from payments.answers import ListedIntent, Seen
 from payments.limits import Endpoint
-from payments.models import Break, InboxMessage, Pause, Payment
+from payments.models import Attempt, Break, InboxMessage, Pause, Payment
 from payments.reconcile.course import Course
 from payments.reconcile.examine import read_uuid
 from payments.reconcile.open_breaks import examine_intent
@@ -61,11 +62,12 @@ def adopt_all(course: Course) -> None:
         _sort(page.items, candidates, missing)
         course.count("intents", len(page.items))
         course.say(f"{course.run.counts['intents']} PaymentIntents listed")
+    tries = _count_tries(course)
     for payment_id, intents in candidates.items():
-        _adopt_one(course, payment_id, intents)
+        _adopt_one(course, payment_id, intents, tries)
     for one in missing:
         _tell_missing(course, one)
-    _look_at_pending(course, known=candidates)
+    _look_at_pending(course, known=candidates, tries=tries)
     if not any(run.counts.get(why) for why in LEFT):
         charging.resume(cause=Pause.Cause.RESTORED, who=WHO, now=course.clock())
 
@@ -87,13 +89,29 @@ def _sort(
             candidates.setdefault(payment_id, []).append(found)
 
 
-def _adopt_one(course: Course, payment_id: uuid.UUID, intents: Sequence[ListedIntent]) -> None:
+def _count_tries(course: Course) -> Counter[str]:
+    """How often a card was tried with each PaymentIntent that no attempt knows of: each time has left a charge."""
+    tries = Counter[str]()
+    for page in course.books.pages(
+        endpoint=Endpoint.CHARGE_LIST, call=lambda part: course.books.gateway.list_charges(part=part),
+        from_at=course.run.from_at, until_at=course.run.until_at,
+    ):  # fmt: skip
+        ids = [one.id for one in page.items]
+        known = set(Attempt.objects.filter(charge_id__in=ids).values_list("charge_id", flat=True))
+        tries.update(one.intent for one in page.items if one.id not in known)
+    return tries
+
+
+def _adopt_one(course: Course, payment_id: uuid.UUID, intents: Sequence[ListedIntent], tries: Counter[str]) -> None:
     payment = Payment.objects.get(id=payment_id)
     best: ListedIntent | None = max(intents, key=_how_far)
     if payment.intent_id:
         best = next((one for one in intents if one.intent.id == payment.intent_id), None)
     if best:
-        refusal = charging.adopt(payment_id=payment_id, found=best, account=course.books.account(), now=course.clock())
+        refusal = charging.adopt(
+            payment_id=payment_id, found=best, account=course.books.account(), now=course.clock(),
+            tries=tries[best.intent.id],
+        )  # fmt: skip
         _note(course, payment, best, refusal)
     for one in intents:
         if one is not best:
@@ -155,7 +173,7 @@ def _cancel(course: Course, found: ListedIntent) -> bool:
     return isinstance(reply, Seen)
 
 
-def _look_at_pending(course: Course, *, known: dict[uuid.UUID, list[ListedIntent]]) -> None:
+def _look_at_pending(course: Course, *, known: dict[uuid.UUID, list[ListedIntent]], tries: Counter[str]) -> None:
     """Payments whose PaymentIntent is older than the window, and that are going to be tried: were they already?"""
     bound = Payment.objects.filter(status=Payment.Status.PENDING, intent_id__isnull=False, closed_at__isnull=True)
     for payment in bound.exclude(id__in=list(known)).order_by("created_at").iterator():
@@ -164,7 +182,9 @@ def _look_at_pending(course: Course, *, known: dict[uuid.UUID, list[ListedIntent
             call=lambda payment=payment: course.books.gateway.inspect(intent=payment.intent_id or ""),  # type: ignore[misc]
         )
         if isinstance(found, ListedIntent):
-            refusal = charging.adopt(payment_id=payment.id, found=found, account="", now=course.clock())
+            refusal = charging.adopt(
+                payment_id=payment.id, found=found, account="", now=course.clock(), tries=tries[found.intent.id]
+            )
             _note(course, payment, found, refusal)
 
 

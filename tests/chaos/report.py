@@ -65,6 +65,9 @@ class Report:
             "notifications told more than once, under the same id": count_repeats(seen),
             "left out": ", ".join(_left_out(system)) or "nothing",
             "staff's commands": staff.done,
+            "commands of the version before that failed": Counter(
+                one.arguments[0] for one in staff.failed if one.is_previous
+            ),
             "processes that ended by themselves": _kinds(system, previous=False),
             "processes of the version before that ended by themselves": _kinds(system, previous=True),
             "checks that held": {name: audit.checked[name] - self._broken(name) for name in PROMISES},

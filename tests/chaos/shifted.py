@@ -26,7 +26,7 @@ def follow(path: Path) -> None:
                 travel.stop()
                 travel = None
             if wanted:
-                travel = time_machine.travel(time_machine.escape_hatch.time.time() + wanted, tick=True)
+                travel = time_machine.travel(time.time() + wanted, tick=True)
                 travel.start()
             shift = wanted
         time.sleep(LOOK_EVERY)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments import charging
+from payments import charging, notifications
 from payments.models import Attempt, Pause
 from tests.integration.books import Books, breaks, restored
 
@@ -161,3 +161,48 @@ def test_a_failed_payment_that_stripe_has_charged_since_is_paid(books: Books) ->
     books.adopt()
     payment.refresh_from_db()
     assert (payment.status, payment.intent_id) == ("success", intent)
+
+
+def test_a_success_after_declines_that_were_forgotten_too_gets_its_number_back(books: Books) -> None:
+    """P4: it is told again with the same bytes, `metadata.attempt` among them."""
+    payment = books.take_in("a")
+    try_cards(books, books.forgotten(payment, "requires_payment_method"), "pm_poor", "pm_1")
+    books.adopt()
+    assert attempts() == [(2, "succeeded")]
+    assert b'"attempt":2' in bytes(payment.notifications.get().value or b"")
+
+
+def test_a_decline_after_one_that_was_forgotten_too_is_told_under_its_own_id(books: Books) -> None:
+    """And not under that of the first, which had another reason."""
+    payment = books.take_in("a")
+    try_cards(books, books.forgotten(payment, "requires_payment_method"), "pm_poor", "pm_card_chargeDeclinedLostCard")
+    books.adopt()
+    assert attempts() == [(2, "declined")]
+    own_id = notifications.notification_id(payment=payment.id, transition="failed/2")
+    assert payment.notifications.get().message_id == own_id
+
+
+def test_an_attempt_that_was_under_way_is_overtaken_by_the_one_that_paid(books: Books) -> None:
+    """The backup is of the moment before the first card was declined; a second one came later."""
+    Pause.objects.update(ended_at=books.clock())
+    books.stripe.control.add_payment_method(id="pm_poor", decline_code="insufficient_funds")
+    payment = books.take_in("a", method="pm_poor")
+    books.stripe.control.add_fault(kind="reset", endpoint="confirm", effect="before", count=1)
+    books.charge()
+    restored(books)
+    payment.refresh_from_db()
+    try_cards(books, str(payment.intent_id), "pm_poor", "pm_1")
+    books.adopt()
+    assert attempts() == [(1, "superseded"), (2, "succeeded")]
+
+
+def try_cards(books: Books, intent: str, *methods: str) -> None:
+    """Confirms that the database knows nothing of."""
+    books.stripe.control.add_payment_method(id="pm_poor", decline_code="insufficient_funds")
+    for method in methods:
+        books.gateway.confirm(intent=intent, request={"payment_method": method, "off_session": True}, key=method)
+
+
+def attempts() -> list[tuple[int, str]]:
+    """Number and state of each."""
+    return list(Attempt.objects.order_by("number").values_list("number", "state"))

@@ -16,7 +16,9 @@ import structlog
 import time_machine
 from celery.beat import BeatLazyFunc
 
-from billing_project.celery import Beat, app
+from billing_project import celery_beat
+from billing_project.celery import app
+from billing_project.celery_beat import MOST_WAITING, Beat
 from billing_project.dev.services import Redis
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +99,21 @@ def test_a_clock_that_is_put_back_keeps_nothing_waiting(monkeypatch: pytest.Monk
         wait_until(goes_on, within=5)
     sent.clear()
     wait_until(goes_on, within=5)
+
+
+def test_beat_rings_no_more_than_is_heard(own_redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes back after hours has nothing old to take up, and Redis doesn't fill up meanwhile."""
+    server, rung = redis.Redis.from_url(own_redis.url), list[str]()
+    monkeypatch.setattr(celery_beat, "connect_redis", lambda: server)
+    beat = Beat(app=app, lazy=True)
+    monkeypatch.setattr(beat, "apply_async", lambda entry, **_: rung.append(entry.name))
+    beat.setup_schedule()
+    server.lpush("billing:sweep", *["a sweep"] * MOST_WAITING)
+    beat.apply_entry(beat.schedule["sweep"])
+    assert rung == []
+    server.rpop("billing:sweep")
+    beat.apply_entry(beat.schedule["sweep"])
+    assert rung == ["sweep"]
 
 
 def test_any_other_trouble_of_beat_is_said_each_time() -> None:

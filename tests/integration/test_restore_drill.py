@@ -87,12 +87,13 @@ def drill(stripe: Simulator, stripe_gateway: Gateway, settings: Any) -> Drill:
     return Drill(stripe=stripe, gateway=stripe_gateway)
 
 
-def told() -> dict[str, tuple[str, str]]:
-    """Payment and status by the id under which it was told."""
+def told() -> dict[str, tuple[str, str, bytes]]:
+    """Payment, status and all of the bytes by the id under which it was told."""
     found = {}
     for row in OutboxMessage.objects.filter(channel="notifications"):
-        payment = json.loads(bytes(row.value or b""))["payment"]
-        found[row.message_id] = (payment["subscriptionId"], payment["status"])
+        value = bytes(row.value or b"")
+        payment = json.loads(value)["payment"]
+        found[row.message_id] = (payment["subscriptionId"], payment["status"], value)
     return found
 
 
@@ -157,7 +158,7 @@ def test_after_a_restore_nobody_is_charged_twice_and_all_is_as_it_was(
         key: told_before[key] for key in again.keys() & told_before.keys()
     }
     # Whatever was settled, its last word is told, under an id that was told before.
-    last = {name: status for name, status in again.values() if status == before[name][0]}
+    last = {name: status for name, status, _ in again.values() if status == before[name][0]}
     assert last == {name: status for name, (status, _) in before.items()}
     assert again.keys() <= told_before.keys()
     assert len(drill.stripe.control.requests(endpoint="payment_intents.confirm")) == confirms, "a card was tried again"
