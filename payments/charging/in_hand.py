@@ -17,7 +17,6 @@ from payments import tracing
 from payments.charging.message import Message
 from payments.charging.run import Run
 from payments.charging.steps import Clock
-from payments.charging.together import renew_connection
 from payments.charging.turns import Pace
 from payments.gateway import Gateway
 
@@ -57,22 +56,21 @@ class InHand:
         try:
             goes_on = True
             while goes_on or not self._run.is_idle:
+                was_idle = self._run.is_idle
                 goes_on = self._take_in() and goes_on
-                self._run.go_round()
+                self._run.go_round(after_rest=was_idle)
         finally:
             connection.close()
 
     def _take_in(self) -> bool:
         """What has arrived; where nothing is in hand, wait for it. Returns False where there will be no more."""
-        goes_on, was_idle = True, self._run.is_idle
+        goes_on = True
         with suppress(Empty):
-            message = self._arrived.get(block=was_idle)
+            message = self._arrived.get(block=self._run.is_idle)
             while True:
                 if message is None:
                     goes_on = False
                 else:
                     self._run.take_in(message)
                 message = self._arrived.get_nowait()
-        if was_idle:
-            renew_connection()  # it has been idle, and may be gone
         return goes_on

@@ -72,9 +72,11 @@ class Run:
         """Have the round end that waits for answers: there is something else to do."""
         self._calls.knock()
 
-    def go_round(self) -> None:
-        """Begin with those whose turn it is, and hear the next answers. Messages that are at rest end."""
+    def go_round(self, *, after_rest: bool = False) -> None:
+        """Begin with those whose turn it is, hear the next answers, end messages that are at rest. Raises nothing."""
         try:
+            if after_rest:
+                renew_connection()  # it may be gone
             self._plan([one for one in self._messages if one.pace and one.turns is None])
             self._let([(one, one.turns) for one in self._messages if one.turns and one.turns.is_time])
             # Whoever has nothing left to wait for ends at once, whatever the others wait for.
