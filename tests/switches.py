@@ -44,6 +44,13 @@ def rewrite(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], *, ol
     monkeypatch.setattr(function, "__code__", changed[function.__name__].__code__)
 
 
+def rewrite_sql(monkeypatch: pytest.MonkeyPatch, module: str, name: str, *, old: str, new: str) -> None:
+    """As `rewrite`, of a statement of a module, by its name."""
+    sql = getattr(sys.modules[module], name)
+    assert sql.count(old) == 1, f"{old!r} isn't in {name} once"
+    monkeypatch.setattr(sys.modules[module], name, sql.replace(old, new))
+
+
 @contextmanager
 def red() -> Iterator[None]:
     """The body is a test of the suite, and must fail."""
