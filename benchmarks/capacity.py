@@ -63,9 +63,9 @@ def throughput(*, under_way: int, wait: float, stations: Sequence[Station]) -> f
 
 
 def worker_rate(costs: Costs) -> float:
-    """Payments a second of one worker process whose messages are full, with a PostgreSQL of two cores beside it."""
+    """Payments a second of one worker process whose messages are full: the thread that charges waits for PostgreSQL."""
     charge = costs["stages"]["charge"]
-    stations = [Station(seconds=charge["process_ms"] / 1000), Station(seconds=charge["postgres_ms"] / 1000, servers=2)]
+    stations = [Station(seconds=(charge["process_ms"] + charge["postgres_ms"]) / 1000)]
     return throughput(under_way=costs["worker_under_way"], wait=costs["stripe_seconds"], stations=stations)
 
 

@@ -106,7 +106,7 @@ def _run(name: str, size: int, stripe: StandIn) -> Figures:
 
 def _charge(ids: Sequence["uuid.UUID"]) -> int:
     """All of them, as a worker's tasks do it. Returns how many statements that took."""
-    from django.db import connection, connections
+    from django.db.backends.signals import connection_created
 
     from payments import charging, gateway, tasks
     from payments.limits import WORKER_SLOTS
@@ -117,29 +117,32 @@ def _charge(ids: Sequence["uuid.UUID"]) -> int:
     messages: queue.SimpleQueue[Sequence[uuid.UUID]] = queue.SimpleQueue()
     for start in range(0, len(ids), tasks.IDS_PER_MESSAGE):
         messages.put(ids[start : start + tasks.IDS_PER_MESSAGE])
-    counted: list[int] = []
+    statements = 0
+
+    def count(execute: Any, *arguments: Any) -> Any:
+        nonlocal statements
+        statements += 1
+        return execute(*arguments)
+
+    def listen(connection: Any, **_: Any) -> None:
+        """One thread charges for all, with a connection of its own."""
+        connection.execute_wrappers.append(count)
 
     def work() -> None:
-        statements = 0
-
-        def count(execute: Any, *arguments: Any) -> Any:
-            nonlocal statements
-            statements += 1
-            return execute(*arguments)
-
-        with contextlib.suppress(queue.Empty), connection.execute_wrapper(count):
+        with contextlib.suppress(queue.Empty):
             while True:
                 message = messages.get_nowait()
                 in_hand.charge(payment_ids=message, gateway=gateway.connect(), clock=_now, pace=pace)
-        counted.append(statements)
-        connections.close_all()
 
+    connection_created.connect(listen)
     threads = [threading.Thread(target=work) for _ in range(WORKER_SLOTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(counted)
+    in_hand.end()
+    connection_created.disconnect(listen)
+    return statements
 
 
 def _now() -> datetime:

@@ -39,8 +39,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
 log = structlog.get_logger(__name__)
 
 # Seconds for which a thread may keep the interpreter while another one waits for it. A payment goes from thread to
-# thread (one hears Redis, one charges, one asks Stripe): with Python's default of 5 ms the whole way takes 450 ms at 200
-# payments a second, less Stripe's time, with this one 260 ms, for the same time of the processor.
+# thread (one hears Redis, one charges, one asks Stripe): with Python's default of 5 ms the whole way takes 450 ms at
+# 200 payments a second, less Stripe's time, with this one 260 ms, for the same time of the processor.
 SWITCH_INTERVAL = 0.0005
 
 # Has no use for a connection to PostgreSQL: one thread charges for all of a worker.
