@@ -207,10 +207,10 @@ def _worker_goes_round(**_: Any) -> None:
 
 
 @task_prerun.connect
-def _task_begins(task_id: str, **_: Any) -> None:
+def _task_begins(task_id: str, task: Any, **_: Any) -> None:
     """Whatever is logged from now on, in this thread, says which task it was in."""
     structlog.contextvars.bind_contextvars(task=task_id)
-    progress.take_up(task_id)
+    progress.take_up(task_id, charges=task.name == CHARGE)
 
 
 @task_postrun.connect

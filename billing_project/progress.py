@@ -13,8 +13,8 @@ from bridge.metrics import SettingUnusable, served
 from payments import counters
 
 TOUCH_EVERY = 1.0
-# All slots are busy and none has come free for so long: no task but a long comparison of books takes minutes, and those
-# go one at a time. Whatever holds them, the process is of no use.
+# Seconds in which no slot comes free where all are busy, or in which a charge does not end: no task takes minutes but a
+# long comparison of books, of which there is one at a time. One thread charges for all; others come and go beside it.
 STUCK_AFTER = 600.0
 
 
@@ -28,6 +28,7 @@ class Progress:
         self._touched_at = 0.0
         self._moved_at = clock()
         self._began: dict[str, float] = {}
+        self._charges: dict[str, float] = {}
         self._until_the_end = ExitStack()
 
     def begin(self, *, path: str | None, slots: int | None = None, port: int | None = None) -> None:
@@ -53,8 +54,8 @@ class Progress:
         self._path = None
 
     def touch(self) -> None:
-        """The loop has gone round. Writes once a second at most, and nothing while no slot comes free. Raises nothing:
-        a file that can't be written grows old, which says it."""
+        """The loop has gone round. Writes once a second at most, and nothing while slots or charges are stuck. Raises
+        nothing: a file that can't be written grows old, which says it."""
         path, now = self._path, self._clock()
         if path is None or now < self._touched_at + TOUCH_EVERY or self._is_stuck(now):
             return
@@ -62,13 +63,16 @@ class Progress:
         with suppress(OSError):
             path.touch()
 
-    def take_up(self, task_id: str) -> None:
+    def take_up(self, task_id: str, *, charges: bool = False) -> None:
         """A slot is at work on this."""
         self._began[task_id] = self._clock()
+        if charges:
+            self._charges[task_id] = self._clock()
 
     def put_down(self, task_id: str) -> float | None:
         """It has ended. Returns its seconds; None where nobody saw it begin."""
         began = self._began.pop(task_id, None)
+        self._charges.pop(task_id, None)
         self._moved_at = self._clock()
         return None if began is None else self._moved_at - began
 
@@ -91,7 +95,9 @@ class Progress:
             thread.join()
 
     def _is_stuck(self, now: float) -> bool:
-        return self._slots is not None and len(self._began) >= self._slots and now > self._moved_at + STUCK_AFTER
+        if self._slots is not None and len(self._began) >= self._slots and now > self._moved_at + STUCK_AFTER:
+            return True
+        return any(now > began + STUCK_AFTER for began in list(self._charges.values()))
 
 
 progress = Progress()

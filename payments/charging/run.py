@@ -159,19 +159,19 @@ class Run:
     def _claim(self, whose: Mapping[uuid.UUID, Message]) -> list[Claim]:
         """Those of all messages together; where one of them is to blame, each message for itself."""
         messages = dict.fromkeys(whose.values())
-        first = next(iter(messages))
+        tasks = {one: message.task for one, message in whose.items()}
+        claims: list[Claim] = []
         try:
-            tasks = {one: message.task for one, message in whose.items()}
-            claims = claim(payment_ids=list(whose), now=first.clock(), tasks=tasks)
+            claims = claim(payment_ids=list(whose), now=next(iter(messages)).clock(), tasks=tasks)
             if len(claims) < len(whose) and is_paused():
                 # Whoever waits here would go ahead of what matters more when charging goes on: the sweep knows.
                 for message in messages:
                     message.stop()
         except Exception as trouble:  # noqa: BLE001 - raised when those under way have come to rest
-            if len(messages) == 1 or is_lost():
+            if claims or len(messages) == 1 or is_lost():
                 for message in messages:
                     message.fail(trouble)
-                return []
+                return claims
             log.warning("claimed one message after the other", count=len(messages), error=type(trouble).__name__)
         else:
             return claims

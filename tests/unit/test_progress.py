@@ -63,6 +63,22 @@ def test_a_worker_whose_slots_are_all_stuck_lets_it_grow_old(tmp_path: Path) -> 
     assert progress.put_down("c") is None, "nobody saw it begin"
 
 
+def test_a_worker_that_does_not_charge_lets_it_grow_old(tmp_path: Path) -> None:
+    """One thread charges for all its messages: other tasks come and go beside it, and a restart helps."""
+    hands, path = Hands(), tmp_path / "alive"
+    progress = Progress(clock=hands)
+    progress.begin(path=str(path), slots=8)
+    progress.take_up("a", charges=True)
+    hands.at += STUCK_AFTER - 10
+    progress.take_up("sweep")
+    progress.put_down("sweep")
+    assert is_touched(progress, path, hands)
+    hands.at += 1
+    assert not is_touched(progress, path, hands)
+    progress.put_down("a")
+    assert is_touched(progress, path, hands)
+
+
 def test_the_file_stays_fresh_while_a_service_is_waited_for(tmp_path: Path) -> None:
     """A restart would not bring it back."""
     path, seconds = tmp_path / "alive", threading.Semaphore(0)
