@@ -42,6 +42,7 @@ def charge(*, payment_ids: Sequence[uuid.UUID], gateway: Gateway, clock: Clock, 
         message = Message(payment_ids=payment_ids, gateway=gateway, clock=clock, pace=pace)
         run = Run()
         if pace is None:
+            # Its lines in the log are written in the caller's thread, and tell of its task by themselves.
             run.begin([(message, one, None) for one in claim(payment_ids=payment_ids, now=clock())])
         run.take_in(message)
         try:
@@ -83,7 +84,7 @@ class Run:
             if self._messages and not any(one.is_at_rest for one in self._messages):
                 self._hear()
         except Exception as trouble:  # noqa: BLE001 - every message raises it when it has ended
-            self.give_up(trouble)
+            self._give_up(trouble)
         for message in [one for one in self._messages if one.is_at_rest]:
             self._messages.remove(message)
             message.end()
@@ -109,14 +110,6 @@ class Run:
             message.claimed += 1
             message.under_way.add(begun[-1])
         self._advance([(one, None) for one in begun])
-
-    def give_up(self, trouble: Exception) -> None:
-        """Something that is nobody's own went wrong. Whoever was in hand then is left: its lease runs out."""
-        asking = self._calls.asking
-        for message in self._messages:
-            message.fail(trouble)
-            for begun in message.under_way - asking:
-                self._leave(begun)
 
     def _plan(self, messages: Sequence[Message]) -> None:
         """What those that have just come in may call, by one look at the rows of all that are alike."""
@@ -248,3 +241,11 @@ class Run:
         begun.message.under_way.discard(begun)
         if begun.tokens is not None:
             begun.message.free(1)
+
+    def _give_up(self, trouble: Exception) -> None:
+        """Something that is nobody's own went wrong. Whoever was in hand then is left: its lease runs out."""
+        asking = self._calls.asking
+        for message in self._messages:
+            message.fail(trouble)
+            for begun in message.under_way - asking:
+                self._leave(begun)
