@@ -118,7 +118,7 @@ def _attempt_for(payment: Payment, found: ListedIntent, tries: int, now: datetim
     number = (latest.number if latest else 0) + tries
     if latest and latest.state in Attempt.OPEN:
         number -= 1  # the first of these tries was its own
-        if number == latest.number or found.intent.status != "succeeded":
+        if number == latest.number:
             return latest
         latest.state, latest.ended_at = Attempt.State.SUPERSEDED, now
         latest.save(update_fields=["state", "ended_at"])

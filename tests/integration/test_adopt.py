@@ -182,8 +182,9 @@ def test_a_decline_after_one_that_was_forgotten_too_is_told_under_its_own_id(boo
     assert payment.notifications.get().message_id == own_id
 
 
-def test_an_attempt_that_was_under_way_is_overtaken_by_the_one_that_paid(books: Books) -> None:
-    """The backup is of the moment before the first card was declined; a second one came later."""
+@pytest.mark.parametrize(("second", "state"), [("pm_1", "succeeded"), ("pm_card_chargeDeclinedLostCard", "declined")])
+def test_an_attempt_that_was_under_way_is_overtaken_by_the_one_after_it(books: Books, second: str, state: str) -> None:
+    """The backup is of the moment before the first card was declined; what the second did is told as its own."""
     Pause.objects.update(ended_at=books.clock())
     books.stripe.control.add_payment_method(id="pm_poor", decline_code="insufficient_funds")
     payment = books.take_in("a", method="pm_poor")
@@ -191,9 +192,9 @@ def test_an_attempt_that_was_under_way_is_overtaken_by_the_one_that_paid(books: 
     books.charge()
     restored(books)
     payment.refresh_from_db()
-    try_cards(books, str(payment.intent_id), "pm_poor", "pm_1")
+    try_cards(books, str(payment.intent_id), "pm_poor", second)
     books.adopt()
-    assert attempts() == [(1, "superseded"), (2, "succeeded")]
+    assert attempts() == [(1, "superseded"), (2, state)]
 
 
 def try_cards(books: Books, intent: str, *methods: str) -> None:
