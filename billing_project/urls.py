@@ -12,3 +12,4 @@ urlpatterns = [
     path("language/", include("django.conf.urls.i18n")),
     path("webhooks/stripe", views.receive_webhook),
 ]
+handler500 = "billing_project.trouble.answer"

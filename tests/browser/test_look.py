@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Page
+from django.test import Client
+from playwright.sync_api import Page, Route, expect
 
 from billing_project.dev.simulator import Simulator
 from payments import statement
@@ -81,6 +83,21 @@ def test_every_page_of_what_staff_do_can_be_read_by_everyone(
     ):  # fmt: skip
         look_at(window, page_of(thing))
     look_at(window, "/admin/payments/staffentry/")
+
+
+def test_what_is_said_while_the_database_is_away_can_be_read_by_everyone(window: Page, settings: Any) -> None:
+    """Made by the project's own handler, and shown where the site would show it: a site in debugging says more."""
+    settings.ROOT_URLCONF = "tests.integration.crashing"
+    broken = Client(raise_request_exception=False)
+
+    def show(route: Route) -> None:
+        answer = broken.get(urlsplit(route.request.url).path, headers={"Accept-Language": "en"})
+        route.fulfill(headers=dict(answer.items()), body=answer.content)
+
+    for path, words in (("/admin/miss/", "The database does not answer"), ("/admin/crash/", "This page has failed")):
+        window.route(f"**{path}", show)
+        look_at(window, path)
+        expect(window.get_by_role("heading", name=words)).to_be_visible()
 
 
 def test_a_months_statement_can_be_read_by_everyone(
