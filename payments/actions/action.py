@@ -49,8 +49,12 @@ class Argument:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """One thing that somebody wants done to one subject. `arguments` as `Argument.read` made them."""
+    """One thing that somebody wants done to one subject. `arguments` as `Argument.read` made them.
 
+    `id`: the same whenever it is done, also once more after a restore that has forgotten that it was done.
+    """
+
+    id: uuid.UUID
     subject: int | uuid.UUID
     who: str
     why: str

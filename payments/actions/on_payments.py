@@ -115,8 +115,9 @@ def _why_not_refund(payment: Payment, _now: datetime) -> str:
 
 def _refund(wish: Wish) -> Did | Refused:
     asked = refunds.request(
-        payment_id=_id(wish), amount=wish.arguments.get("amount"), who=wish.who, reason=wish.why, now=wish.now
-    )
+        payment_id=_id(wish), amount=wish.arguments.get("amount"), who=wish.who, reason=wish.why, now=wish.now,
+        refund_id=wish.id,
+    )  # fmt: skip
     if isinstance(asked, refunds.NotRefundable):
         return Refused(text=asked.text)
     amount = money.for_people(asked.amount, currency=asked.payment.currency)

@@ -17,6 +17,7 @@ from django.db.models import Q
 from payments import counters
 from payments.actions import ACTIONS, Action, Did, Refused, Wish
 from payments.models import Job, JobItem
+from payments.notifications import NAMESPACE
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +139,12 @@ def _do(job: Job, action: Action, item_id: int, clock: Callable[[], datetime]) -
 def _wish(job: Job, item: JobItem, now: datetime) -> Wish:
     subject = item.payment_id or item.record_id or item.broken_id
     assert subject is not None  # noqa: S101 -- a constraint says so
-    return Wish(subject=subject, who=job.asked_by, why=job.reason, now=now, arguments=job.arguments)
+    # Ids of rows are given anew after a restore, so that the id alone could be that of a job that was forgotten.
+    name = f"job/{job.id}/{job.created_at.isoformat()}/{subject}"
+    return Wish(
+        id=uuid.uuid5(NAMESPACE, name), subject=subject, who=job.asked_by, why=job.reason, now=now,
+        arguments=job.arguments,
+    )  # fmt: skip
 
 
 def _note(item: JobItem, outcome: Did | Refused, now: datetime) -> None:

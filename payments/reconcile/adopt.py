@@ -1,7 +1,8 @@
 """After a restore: which PaymentIntents has Stripe made for our payments, that the database has forgotten?
 
-P1: until all are bound again nothing may be charged, as a payment without its PaymentIntent would get another one.
-So the pause ends here, and only when nothing is left. Each step is repeatable; a run that was interrupted begins anew.
+P1: until all are bound again nothing may be charged, as a payment without its PaymentIntent would get another one; and
+until forgotten refunds are noted none may be made, as Stripe forgets their keys after a day. So the pause ends here,
+and only when nothing is left. Each step is repeatable; a run that was interrupted begins anew.
 """
 
 import uuid
@@ -49,7 +50,7 @@ def check_from(*, from_at: datetime) -> None:
 
 
 def adopt_all(course: Course) -> None:
-    """Bind, settle, cancel what lost; then resume charging, if nothing is left."""
+    """Bind, settle, cancel what lost."""
     charging.pause(cause=Pause.Cause.RESTORED, reason=ADOPTING, who=WHO, now=course.clock())
     run = course.run
     run.counts = {}
@@ -68,7 +69,11 @@ def adopt_all(course: Course) -> None:
     for one in missing:
         _tell_missing(course, one)
     _look_at_pending(course, known=candidates, tries=tries)
-    if not any(run.counts.get(why) for why in LEFT):
+
+
+def resume(course: Course) -> None:
+    """Let charging and refunds go on, if nothing is left."""
+    if not any(course.run.counts.get(why) for why in LEFT):
         charging.resume(cause=Pause.Cause.RESTORED, who=WHO, now=course.clock())
 
 

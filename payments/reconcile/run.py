@@ -15,7 +15,7 @@ from django.db import connection
 from payments.gateway import LARGEST_PAGE, Gateway
 from payments.models import Break, Pause, Reconciliation
 from payments.reconcile.abandoned import cancel_abandoned
-from payments.reconcile.adopt import adopt_all, check_from
+from payments.reconcile.adopt import adopt_all, check_from, resume
 from payments.reconcile.books import Books, Interrupted
 from payments.reconcile.charges import compare_charges
 from payments.reconcile.course import Course
@@ -45,7 +45,7 @@ PHASES: dict[str, Callable[[Course], None]] = {
     "intents": cancel_abandoned,
     "breaks": compare_open_breaks,
 }
-ADOPTION: dict[str, Callable[[Course], None]] = {"adoption": adopt_all}
+ADOPTION: dict[str, Callable[[Course], None]] = {"adoption": adopt_all, "refunds": note_refunds, "resume": resume}
 
 
 class Busy(Exception):

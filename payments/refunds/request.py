@@ -32,19 +32,34 @@ class NotRefundable:
 
 
 def request(
-    *, payment_id: uuid.UUID, amount: int | None, who: str, reason: str, now: datetime
+    *,
+    payment_id: uuid.UUID,
+    amount: int | None,
+    who: str,
+    reason: str,
+    now: datetime,
+    refund_id: uuid.UUID | None = None,
 ) -> Refund | NotRefundable:
     """Write down that `amount` minor units go back, or all that is left (None); it is due now.
 
+    `refund_id`: of a wish that may come once more; the refund that is there already is returned then, as it stands.
     Raises `Payment.DoesNotExist`.
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update(of=("self",)).get(id=payment_id)
+        there = payment.refunds.filter(id=refund_id).first() if refund_id else None
+        if there and there.state in WITHOUT_EFFECT:
+            return NotRefundable(code="without_effect", text=f"it was asked for before, and is {there.state}: ask anew")
+        if there:
+            return there
         left = left_to_refund(payment)
         refusal = find_refusal(payment, amount=amount, left=left)
         if refusal:
             return refusal
-        refund = Refund(payment=payment, amount=left if amount is None else amount, asked_by=who, reason=reason)
+        refund = Refund(
+            id=refund_id or uuid.uuid4(), payment=payment, amount=left if amount is None else amount, asked_by=who,
+            reason=reason,
+        )  # fmt: skip
         refund.idempotency_key, refund.key_made_at = key_of(refund.id, number=1), now
         refund.due_at = refund.created_at = now
         refund.save(force_insert=True)

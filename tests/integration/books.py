@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.db import connection
 
 from billing_project.dev.simulator import Simulator
@@ -120,6 +121,21 @@ def no_guards() -> Iterator[None]:
             yield
         finally:
             cursor.execute("SET session_replication_role = DEFAULT")
+
+
+@contextmanager
+def backup() -> Iterator[None]:
+    """A backup of now; put back at the end of the block."""
+    tables = [model._meta.db_table for model in apps.get_app_config("payments").get_models()]
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA backup")
+        for table in tables:
+            cursor.execute(f"CREATE TABLE backup.{table} AS TABLE {table}")
+        yield
+        with no_guards():
+            for table in tables:
+                cursor.execute(f"DELETE FROM {table}")  # noqa: S608
+                cursor.execute(f"INSERT INTO {table} SELECT * FROM backup.{table}")  # noqa: S608
 
 
 def collect() -> tuple[list[str], Callable[[str], None]]:

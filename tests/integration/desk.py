@@ -6,7 +6,7 @@ from typing import Any
 
 from billing_project.dev.simulator import Simulator
 from payments import charging, jobs
-from payments.actions import ACTIONS, Subject
+from payments.actions import ACTIONS, Subject, Wish
 from payments.gateway import Gateway
 from payments.models import Job, JobItem, Payment
 from tests.conftest import Clock
@@ -51,6 +51,11 @@ def fail_many(count: int, gateway: Gateway, clock: Clock) -> list[Payment]:
 def draft(action: str, subjects: Sequence[Subject], clock: Clock, *, who: str = AIDA) -> Job:
     """Somebody looks at what an action would do."""
     return jobs.draft(action=ACTIONS[action], subjects=subjects, who=who, now=clock())
+
+
+def wish_for(subject: int | uuid.UUID, clock: Clock, **arguments: Any) -> Wish:
+    """Something is to be done to what has this id, past all previews and jobs."""
+    return Wish(id=uuid.uuid4(), subject=subject, who=AIDA, why="x", now=clock(), arguments=arguments)
 
 
 def ask(action: str, subjects: Sequence[Subject], clock: Clock, *, who: str = AIDA, **arguments: Any) -> Job:

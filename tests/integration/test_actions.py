@@ -11,7 +11,7 @@ from payments.actions import ACTIONS, ArgumentInvalid
 from payments.gateway import Gateway
 from payments.models import Break, InboxMessage, OutboxMessage, Payment, Transition
 from tests.conftest import Clock
-from tests.integration.desk import AIDA, again, ask, do, finish, read, settle_each
+from tests.integration.desk import AIDA, again, ask, do, finish, read, settle_each, wish_for
 from tests.integration.events import accept, event, record
 from tests.integration.parked_rows import conflict, park, value
 
@@ -54,7 +54,7 @@ def test_each_state_allows_its_own_actions(payments: dict[str, Payment], clock: 
             continue
         before = row(payments[name])
         arguments = {"payment_method": "pm_2"} if action.name == "retry_with" else {}
-        wish = actions.Wish(subject=payments[name].id, who=AIDA, why="x", now=clock(), arguments=arguments)
+        wish = wish_for(payments[name].id, clock, **arguments)
         assert isinstance(action.act(wish), actions.Refused), action.name
         assert row(payments[name]) == before
 
@@ -117,7 +117,7 @@ def test_a_closed_payment_is_issued_again_and_charged(
 def test_a_close_that_was_done_and_not_noted_is_noted(payments: dict[str, Payment], clock: Clock) -> None:
     """A worker died between Stripe and the note: the same job says that it is closed, another that it was."""
     job = ask("close", [payments["poor"]], clock)
-    wish = actions.Wish(subject=payments["poor"].id, who=AIDA, why=job.reason, now=clock(), arguments={})
+    wish = wish_for(payments["poor"].id, clock)
     assert isinstance(ACTIONS["close"].act(wish), actions.Did)
     assert finish(job, clock) == [("done", "is closed")]
 

@@ -14,7 +14,7 @@ from payments.intake.import_paid import import_paid
 from payments.intake.paid_before import read_paid
 from payments.models import Break, InboxMessage, Payment
 from tests.conftest import Clock
-from tests.integration.desk import AIDA, BULAT, ask, do, draft, finish, read, settle_one
+from tests.integration.desk import AIDA, BULAT, ask, do, draft, finish, read, settle_one, wish_for
 from tests.integration.events import accept, event, record
 from tests.integration.parked_rows import park, value
 
@@ -28,8 +28,7 @@ IMPORTED = (
 
 def act(action: str, subject: int | uuid.UUID, clock: Clock) -> str:
     """The sentence with which it is refused by who does it."""
-    wish = actions.Wish(subject=subject, who=AIDA, why="x", now=clock(), arguments={})
-    outcome = ACTIONS[action].act(wish)
+    outcome = ACTIONS[action].act(wish_for(subject, clock))
     assert isinstance(outcome, actions.Refused), outcome
     return outcome.text
 

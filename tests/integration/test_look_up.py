@@ -166,7 +166,7 @@ def test_a_row_that_somebody_is_changing_just_now_is_left_alone(unknown: Payment
         cursor.execute("BEGIN")
         cursor.execute("SELECT FROM payments_payment WHERE id = %s FOR UPDATE", [unknown.id])
         assert not look_up(payment_id=unknown.id, now=now())
-        wish = actions.Wish(subject=unknown.id, who="staff: aida", why="x", now=now(), arguments={})
+        wish = actions.Wish(id=uuid.uuid4(), subject=unknown.id, who="staff: aida", why="x", now=now(), arguments={})
         outcome = actions.ACTIONS["refresh"].act(wish)
         cursor.execute("ROLLBACK")
     assert outcome == actions.Refused(text="a worker has it just now: try again")

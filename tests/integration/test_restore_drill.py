@@ -1,20 +1,16 @@
 """The drill: a backup is put back in the middle of things, and nobody is charged twice or told something else."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.db import connection
 
 from billing_project.dev.simulator import Simulator
 from payments import charging, intake, reconcile
 from payments.gateway import Gateway
 from payments.models import OutboxMessage, Payment, Position
-from tests.integration.books import Books, breaks, no_guards
+from tests.integration.books import Books, backup, breaks
 from tests.integration.events import event, record
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +20,6 @@ GROUP, TOPIC = "test-group", intake.Topic("test", "payment.createInitial")
 # What the twenty payments' cards do, four of each; and a second event for some, with another card.
 CARDS = ("pm_1", "pm_poor", "pm_lost", "pm_bank", "pm_slow")
 SECOND = {"n01": "pm_1", "n06": "pm_lost", "n11": "pm_1", "n12": "pm_1"}
-
-TABLES = [model._meta.db_table for model in apps.get_app_config("payments").get_models()]
 
 
 class Drill(Books):
@@ -65,19 +59,6 @@ class Drill(Books):
                 if intent.status == "processing":
                     self.stripe.control.resolve(payment_intent=intent.id)
             self.advance(minutes=2)
-
-    @contextmanager
-    def backup(self) -> Iterator[None]:
-        """A backup of now; put back at the end of the block."""
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE SCHEMA backup")
-            for table in TABLES:
-                cursor.execute(f"CREATE TABLE backup.{table} AS TABLE {table}")
-            yield
-            with no_guards():
-                for table in TABLES:
-                    cursor.execute(f"DELETE FROM {table}")  # noqa: S608
-                    cursor.execute(f"INSERT INTO {table} SELECT * FROM backup.{table}")  # noqa: S608
 
 
 @pytest.fixture
@@ -122,7 +103,7 @@ def test_after_a_restore_nobody_is_charged_twice_and_all_is_as_it_was(
             if lost <= number < lost + 3:
                 drill.stripe.control.add_fault(kind="reset", endpoint="confirm", effect="after", count=1)
             drill.charge(payment)
-    with drill.backup():
+    with backup():
         for name, card in names(remembered, 20):
             drill.produce(name, card)
         drill.read()

@@ -1,5 +1,6 @@
 """`manage.py notify`: tell once more how a payment stands."""
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,7 +47,9 @@ manage.py notify pi_3Q… --reason "the e-mail was lost" --yes
         why_not = ACTION.find_refusal(payment, now)
         if not why_not and acts:
             with transaction.atomic():
-                outcome = ACTION.act(Wish(subject=payment.id, who=WHO, why=options["reason"], now=now, arguments={}))
+                outcome = ACTION.act(
+                    Wish(id=uuid.uuid4(), subject=payment.id, who=WHO, why=options["reason"], now=now, arguments={})
+                )
             why_not = "" if isinstance(outcome, Did) else outcome.text
         if why_not:
             raise CommandError(f"{name}: nobody is told: {why_not}")
