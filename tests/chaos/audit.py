@@ -20,6 +20,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from billing_project.dev.simulator import Simulator
 from bridge.kafka import Outgoing
+from tests.chaos.desk import Desk
 from tests.chaos.load import PERSONAL, Load
 from tests.chaos.parts import SECRETS
 from tests.chaos.staff import Staff
@@ -98,13 +99,13 @@ class Seen:
         return [place for place in {*wanted, *self.rows} if self.rows.get(place) != wanted.get(place)]
 
 
-def audit(seen: Seen, *, system: System, load: Load, staff: Staff) -> Audit:
+def audit(seen: Seen, *, system: System, load: Load, staff: Staff, desk: Desk) -> Audit:
     """Everything. Call with Django looking at the system's database."""
     found = audit_at_rest(seen)
     _audit_sent(found, seen, system, load)
     _audit_ends(found, load, staff)
     _audit_heard(found, seen, system)
-    _audit_money_back(found, seen)
+    _audit_money_back(found, seen, staff.asked_back + desk.asked_back)
     _audit_logs(found, system)
     _audit_growth(found, system)
     for command in ("audit", "audit_offsets"):
@@ -178,17 +179,18 @@ def _audit_heard(audit: Audit, seen: Seen, system: System) -> None:
     audit.expect("P4", not changed, f"told with other bytes: {changed[:5]}")
 
 
-def _audit_money_back(audit: Audit, seen: Seen) -> None:
-    """What was given back there is what we say was given back."""
-    given: dict[str, int] = defaultdict(int)
+def _audit_money_back(audit: Audit, seen: Seen, asked_back: Counter[str]) -> None:
+    """What was given back there is what we say was given back, and no more often than somebody has asked for it."""
+    given: dict[str, list[int]] = defaultdict(list)
     ledger = seen.stripe.ledger
     with ledger.lock:
         for one in ledger.refunds:
-            given[one.payment_intent] += one.amount if one.status == "succeeded" else 0
+            given[one.payment_intent] += [one.amount] if one.status == "succeeded" else []
     for payment in audit.payments:
-        there = given[payment.intent_id or ""]
-        words = f"{payment.subscription_id}: {payment.refunded} refunded, {there} at Stripe"
-        audit.expect("P3", payment.refunded == there, words)
+        there, asked = given[payment.intent_id or ""], asked_back[payment.subscription_id]
+        words = f"{payment.subscription_id}: {payment.refunded} refunded, asked for {asked} times, {there} at Stripe"
+        audit.expect("P3", payment.refunded == sum(there), words)
+        audit.expect("P1", len(there) <= asked, words)
 
 
 def _audit_logs(audit: Audit, system: System) -> None:

@@ -64,7 +64,7 @@ def lossy_failover(system: System, chance: random.Random) -> None:
 
     Nobody of the staff acts meanwhile: what they have asked for since is in no topic, and a person has to ask again.
     """
-    with system.hands_off:
+    with system.terminal, system.desk:
         moment = datetime.now(UTC) - timedelta(minutes=2)
         operator = Operator(deployment=system, folder=system.folder / f"shell-{uuid.uuid4().hex[:6]}", moment=moment)
         operator.run(BACKUP)

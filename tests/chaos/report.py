@@ -14,8 +14,9 @@ import psycopg2
 from kafka.errors import KafkaError
 
 from tests.chaos.audit import Seen, as_lines, count_repeats
+from tests.chaos.desk import Desk
 from tests.chaos.plan import Struck
-from tests.chaos.staff import Staff
+from tests.chaos.staff import Failed, Staff
 from tests.chaos.system import System
 from tests.proof.audit import Audit
 
@@ -50,7 +51,7 @@ class Report:
                 f"{struck.at:7.1f} s  {', '.join(struck.names)}: lasted {struck.lasted:.1f} s, well after {after}\n"
             )
 
-    def note(self, *, system: System, seen: Seen, audit: Audit, staff: Staff) -> None:
+    def note(self, *, system: System, seen: Seen, audit: Audit, staff: Staff, desk: Desk) -> None:
         """Everything that is counted at the end."""
         self.broken += audit.broken
         self.figures = {
@@ -65,6 +66,7 @@ class Report:
             "notifications told more than once, under the same id": count_repeats(seen),
             "left out": ", ".join(_left_out(system)) or "nothing",
             "staff's commands": staff.done,
+            "done at the desk": desk.done,
             "commands of the version before that failed": Counter(
                 one.arguments[0] for one in staff.failed if one.is_previous
             ),
@@ -134,13 +136,13 @@ class Report:
         (self.folder / "report.json").write_text(json.dumps(self.as_json(), indent=1, default=str) + "\n")
 
 
-def keep_evidence(system: System, folder: Path, *, staff: Staff) -> None:
+def keep_evidence(system: System, folder: Path, *, failed: Sequence[Failed]) -> None:
     """The ledger, all rows and records that can still be read, and who ended by itself; the logs are there already."""
     (folder / "ledger.json").write_text(json.dumps(system.stripe.control.ledger(), indent=1))
     (folder / "requests.json").write_text(json.dumps(system.stripe.control.requests(), default=str))
     trouble = {
         "ended by themselves": [asdict(one) for one in system.ended_by_itself],
-        "commands that failed": [asdict(one) for one in staff.failed],
+        "what staff met": [asdict(one) for one in failed],
     }
     (folder / "processes.json").write_text(json.dumps(trouble, indent=1))
     with suppress(KafkaError, AssertionError):

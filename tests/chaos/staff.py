@@ -46,6 +46,8 @@ class Staff:
         self.failed: list[Failed] = []
         self.meddled: set[str] = set()
         """Subscriptions that were closed or issued again."""
+        self.asked_back: Counter[str] = Counter()
+        """How often a refund was asked for, by subscription."""
 
     def begin(self) -> None:
         """Start typing."""
@@ -80,6 +82,7 @@ class Staff:
 
     def _give_back(self) -> None:
         if name := self._one("status = 'success' AND subscription_id LIKE 'good%%' AND refunded = 0"):
+            self.asked_back[name] += 1
             part = ("--amount", "100") if self._chance.random() < 0.3 else ()
             self._run("refund", name, *part, *REASON)
 
@@ -115,7 +118,7 @@ class Staff:
     def _run(self, *arguments: str) -> int:
         self.done[arguments[0]] += 1
         try:
-            with self._system.hands_off:
+            with self._system.terminal:
                 is_previous = self._system.is_previous
                 done = self._system.command(*arguments)
             code, said = done.returncode, done.stderr

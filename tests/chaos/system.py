@@ -53,8 +53,8 @@ class System(Deployment):
         self.previous: Path | None = None
         self.size = size.name
         self.has_forgotten = False
-        self.hands_off = threading.Lock()
-        """Held while a command of the staff runs, and by an operator who wants to be alone."""
+        self.terminal, self.desk = threading.Lock(), threading.Lock()
+        """Held by who of the staff is at it just now, and both by an operator who wants to be alone."""
         many = dict.fromkeys(KINDS, size.replicas) | {"beat": 1, "web": 1}
         self.names = [f"{kind} {number}" for kind in KINDS for number in range(many[kind])]
         self.ended_by_itself: list[Ended] = []

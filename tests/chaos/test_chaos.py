@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.audit import Seen, audit, looking_at
 from tests.chaos.big_days import previous_version
+from tests.chaos.desk import Desk
 from tests.chaos.faults import all_faults
 from tests.chaos.load import make_load
 from tests.chaos.plan import make_plan, strike
@@ -53,27 +54,27 @@ def test_nothing_is_lost_whatever_breaks(
     load = make_load(payments=SIZE.payments, seed=SEED)
     previous = previous_version(folder / "previous") if SIZE.faults.get("deploy") else None
     with whole_system(folder=folder, size=SIZE, seed=SEED, previous=previous) as system:
-        staff = Staff(system=system, seed=SEED)
+        staff, desk = Staff(system=system, seed=SEED), Desk(system=system, seed=SEED)
         try:
-            live(system, staff, report, load)
+            live(system, staff, desk, report, load)
             with django_db_blocker.unblock(), looking_at(system.database):
                 seen = Seen(system, has_forgotten=system.has_forgotten)
-                found = audit(seen, system=system, load=load, staff=staff)
-                report.note(system=system, seen=seen, audit=found, staff=staff)
-            report.broken += [f"staff: {one}" for one in staff.failed if one.counts]
+                found = audit(seen, system=system, load=load, staff=staff, desk=desk)
+                report.note(system=system, seen=seen, audit=found, staff=staff, desk=desk)
+            report.broken += [f"staff: {one}" for one in (*staff.failed, *desk.failed) if one.counts]
             ended = [one for one in system.ended_by_itself if not one.is_previous]
             report.broken += [f"processes: {one}" for one in (*ended, *system.late_to_end)]
         except BaseException as trouble:
             report.broken.append(f"harness: {trouble!r}")
             with capsys.disabled():
                 print(f"\nCHAOS_SEED={SEED}; the evidence is in {folder}")
-            keep_evidence(system, folder, staff=staff)
+            keep_evidence(system, folder, failed=[*staff.failed, *desk.failed])
             raise
         finally:
             report.seconds = time.monotonic() - began_at
             report.write()
         if report.broken:
-            keep_evidence(system, folder, staff=staff)
+            keep_evidence(system, folder, failed=[*staff.failed, *desk.failed])
     for name in ("services", "small_disk", "previous"):
         shutil.rmtree(folder / name, ignore_errors=True)
     with capsys.disabled():
@@ -82,7 +83,7 @@ def test_nothing_is_lost_whatever_breaks(
     shutil.rmtree(folder / "logs")
 
 
-def live(system: System, staff: Staff, report: Report, load: Any) -> None:
+def live(system: System, staff: Staff, desk: Desk, report: Report, load: Any) -> None:
     """Load, staff and faults, until the last one is over and all is at rest."""
     load.save_cards(system.stripe)
     first = system.wait_for_probe()
@@ -92,6 +93,7 @@ def live(system: System, staff: Staff, report: Report, load: Any) -> None:
     system.sender.allow(0 if plan else len(load.events))
     pouring = system.sender.pour(load.events, rate=SIZE.rate)
     staff.begin()
+    desk.begin()
     began_at = time.monotonic()
     for number, round_ in enumerate(plan, start=1):
         system.sender.allow(len(load.events) * number // len(plan))
@@ -101,6 +103,7 @@ def live(system: System, staff: Staff, report: Report, load: Any) -> None:
             report.broken.append(f"P5: after {struck.names} an event was not told within {SOON:.0f} s")
     last_fault_at = time.monotonic()
     pouring.join()
+    desk.end()
     staff.end()
     system.sender.flush()
     quiet_at = time.monotonic()
