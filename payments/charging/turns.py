@@ -52,8 +52,9 @@ class Row:
 _ROWS = """
     SELECT payment.id, status, retry_at, customer, intent_id, intent_customer, attempt.state, attempt.sent_at,
         attempt.in_doubt
-    FROM payments_payment AS payment
-    LEFT JOIN payments_attempt AS attempt ON attempt.payment_id = payment.id AND attempt.state = ANY(%s)
+    FROM payments_payment AS payment LEFT JOIN LATERAL (
+        SELECT * FROM payments_attempt WHERE payment_id = payment.id AND state = ANY(%s) LIMIT 1
+    ) AS attempt ON true
     WHERE payment.id = ANY(%s) AND (lease_until IS NULL OR lease_until <= %s) AND due_at <= %s AND closed_at IS NULL
 """
 
