@@ -1,11 +1,12 @@
 """What it costs to charge: `make bench-charge`, SIZE=500 for a small one.
 
-A worker's own code in a process of its own, with as many threads as a worker has slots and 50 payments to a message,
+A worker's own code in one process or several, with as many threads as a worker has slots and 50 payments to a message,
 on a PostgreSQL and a Redis of their own; Stripe's stand-in takes 0.3 s for each of the two calls of a payment.
 """
 
 import argparse
 import contextlib
+import multiprocessing
 import os
 import queue
 import resource
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +47,7 @@ STATEMENT = """
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Of one run. Milliseconds of processor time are for each payment; memory is the worker's at its end, in MB."""
+    """Of one run. Milliseconds of processor time are for each payment; memory is a worker's at its end, in MB."""
 
     a_second: float
     worker_ms: float
@@ -56,17 +57,27 @@ class Figures:
     memory: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one process has used: statements, seconds of processor time, MB."""
+
+    statements: int
+    seconds: float
+    memory: float
+
+
+Crew = Callable[[Sequence["uuid.UUID"]], Sequence[Work]]
+
+
 def main() -> int:
     """Start everything, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=5_000, help="how many payments")
     parser.add_argument("--rounds", type=int, default=3, help="how many times")
     parser.add_argument("--slow", type=float, default=0.0, help="share of the calls that take 2 s")
+    parser.add_argument("--workers", type=int, default=1, help="how many processes")
     asked = parser.parse_args()
     latency = Latency(seconds=STRIPE_SECONDS, slow_share=asked.slow)
-    import django
-    from django.core.management import call_command
-
     with tempfile.TemporaryDirectory(prefix="bench-charge-") as folder, stand_in(latency) as stripe:
         want = frozenset({"postgres", "redis"})
         with Services(data=Path(folder), cache=CACHE, want=want, durable=False) as services:  # type: ignore[arg-type]
@@ -74,24 +85,63 @@ def main() -> int:
                 SETTINGS, DATABASE_URL=services.database_url, REDIS_URL=services.redis_url, STRIPE_API_BASE=stripe.url,
                 STRIPE_RATE_LIMIT=str(RATE), DJANGO_SETTINGS_MODULE="billing_project.settings",
             )  # fmt: skip
-            django.setup()
-            call_command("migrate", verbosity=0)
-            _run("warm_", 100, stripe)
-            _print([_run(f"{number}_", asked.size, stripe) for number in range(asked.rounds)], asked)
+            _set_up()
+            with _crew(asked.workers) as crew:
+                _warm_up(stripe, crew)
+                _print([_run(f"{number}_", asked.size, stripe, crew) for number in range(asked.rounds)], asked)
     return 0
 
 
-def _run(name: str, size: int, stripe: StandIn) -> Figures:
+def _set_up() -> None:
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+@contextlib.contextmanager
+def _crew(workers: int) -> Iterator[Crew]:
+    """So many processes, which charge what they are given side by side; one alone is this one."""
+    if workers == 1:
+        yield lambda ids: [_work(ids)]
+        return
+    with multiprocessing.get_context("spawn").Pool(workers, initializer=_join_in) as pool:
+        yield lambda ids: pool.map(_work, [ids[number::workers] for number in range(workers)], chunksize=1)
+
+
+def _join_in() -> None:
+    import django
+
+    django.setup()
+
+
+def _work(ids: Sequence["uuid.UUID"]) -> Work:
+    before = time.process_time()
+    statements = _charge(ids)
+    return Work(statements=statements, seconds=time.process_time() - before, memory=_memory())
+
+
+def _warm_up(stripe: StandIn, crew: Crew | None = None) -> None:
+    """A few, and what autovacuum does within a minute: without statistics PostgreSQL takes any partial index for small,
+    the one of all open payments, too."""
+    from django.db import connection
+
+    _run("warm_", 100, stripe, crew)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _run(name: str, size: int, stripe: StandIn, crew: Crew | None = None) -> Figures:
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, [name, size])
         ids = [one for (one,) in cursor.fetchall()]
-    before = time.monotonic(), time.process_time(), _postgres_cpu(), stripe.cpu()
-    statements = _charge(ids)
-    after = time.monotonic(), time.process_time(), _postgres_cpu(), stripe.cpu()
-    seconds, *cpu = (now - then for now, then in zip(after, before, strict=True))
-    worker_ms, postgres_ms, stripe_ms = (one / size * 1000 for one in cpu)
+    before = time.monotonic(), _postgres_cpu(), stripe.cpu()
+    work = crew(ids) if crew else [_work(ids)]
+    after = time.monotonic(), _postgres_cpu(), stripe.cpu()
+    seconds, postgres, stripes = (now - then for now, then in zip(after, before, strict=True))
     with connection.cursor() as cursor:
         condition = "status = 'success' AND subscription_id LIKE %s"
         cursor.execute(f"SELECT count(*) FROM payments_payment WHERE {condition}", [f"{name}%"])  # noqa: S608 - ours
@@ -99,8 +149,9 @@ def _run(name: str, size: int, stripe: StandIn) -> Figures:
     if paid != size:
         raise RuntimeError(f"{paid} of {size} payments are paid")
     return Figures(
-        a_second=size / seconds, worker_ms=worker_ms, postgres_ms=postgres_ms, stripe_ms=stripe_ms,
-        statements=statements / size, memory=_memory(),
+        a_second=size / seconds, worker_ms=sum(one.seconds for one in work) / size * 1000,
+        postgres_ms=postgres / size * 1000, stripe_ms=stripes / size * 1000,
+        statements=sum(one.statements for one in work) / size, memory=max(one.memory for one in work),
     )  # fmt: skip
 
 
@@ -170,14 +221,17 @@ def _memory() -> float:
 
 
 def _print(found: Sequence[Figures], asked: argparse.Namespace) -> None:
-    print(f"{asked.size:,} payments, {asked.rounds} rounds: median, least and most; ms of processor time a payment")
+    print(
+        f"{asked.size:,} payments, {asked.workers} processes, {asked.rounds} rounds: median, least and most; "
+        "ms of processor time a payment"
+    )
     for name in Figures.__annotations__:
         values = [getattr(one, name) for one in found]
         print(f"  {name:12} {statistics.median(values):8.2f}   {min(values):8.2f} … {max(values):8.2f}")
 
 
 # For those who have others do the same beside it (`charge_peers`), or who charge what came another way (`costs`).
-run_once, charge_all, postgres_cpu = _run, _charge, _postgres_cpu
+run_once, charge_all, postgres_cpu, warm_up = _run, _charge, _postgres_cpu, _warm_up
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def _contenders(size: int, stripe: StandIn, logs: Path, only: str) -> list[Conte
     from benchmarks.peers import shop
 
     shop.make_table()
-    charge.run_once("warm_", 100, stripe)
+    charge.warm_up(stripe)
     names = (f"{number}_" for number in itertools.count())
     ours = Contender(name="ours", run=lambda: _ours(next(names), size, stripe))
     theirs = [
