@@ -29,9 +29,10 @@ STRIPE_DEFAULT, STRIPE_SHARE = 25, 0.8
 # As README and docs/operations.md suggest: of what is kept, for how many days; Kafka's own, and its copies.
 KEPT_DAYS = {"payments_inboxmessage": 180, "payments_outboxmessage": 180, "payments_webhook": 90}
 KAFKA_DAYS, KAFKA_COPIES = 7, 3
-# Connections to PostgreSQL: of a worker, the charging thread's, and those of tasks that run beside each other; of a web
-# process, one for each thread; of two relays, and some for people.
-WORKER_CONNECTIONS, WEB_CONNECTIONS, OTHER_CONNECTIONS = 1 + 3, 8, 2 + 5
+# Connections to PostgreSQL, in each process one of the heartbeat's: of a worker also the charging thread's and those of
+# tasks that run beside each other, of a web process one for each thread, of a bridge its own; of two relays, beat, and
+# some for people.
+WORKER_CONNECTIONS, WEB_CONNECTIONS, BRIDGE_CONNECTIONS, OTHER_CONNECTIONS = 1 + 1 + 3, 1 + 8, 2, 2 * 2 + 1 + 5
 DEFAULT_CONNECTIONS = 100
 FEWEST_PARTITIONS = 8
 # A group that grows by so much needs no new topic; partitions can't be added without moving keys.
@@ -93,7 +94,7 @@ def plan(costs: Costs, rate: int) -> dict[str, float]:
         "web processes, for webhooks": webs,
         "connections to PostgreSQL": workers * WORKER_CONNECTIONS
         + webs * WEB_CONNECTIONS
-        + bridges
+        + bridges * BRIDGE_CONNECTIONS
         + OTHER_CONNECTIONS,
         "cores of PostgreSQL": math.ceil(rate * in_postgres / 1000 / PLANNED),
         "PostgreSQL's log (WAL), MB a second": rate * sum(one["wal_bytes"] for one in stages.values()) / 1e6,
@@ -106,7 +107,7 @@ def plan(costs: Costs, rate: int) -> dict[str, float]:
 def limits(costs: Costs) -> dict[str, float]:
     """Up to how many payments a second each thing goes, with nothing left to spare."""
     stages = costs["stages"]
-    of_others = 2 + 2 * WEB_CONNECTIONS + OTHER_CONNECTIONS
+    of_others = 2 * BRIDGE_CONNECTIONS + 2 * WEB_CONNECTIONS + OTHER_CONNECTIONS
     workers_in_default = (DEFAULT_CONNECTIONS - of_others) // WORKER_CONNECTIONS
     return {
         "an account with Stripe's default limit": STRIPE_DEFAULT * STRIPE_SHARE,

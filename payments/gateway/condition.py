@@ -1,7 +1,7 @@
 """One look at Stripe for whoever asks whether all is well: what our key may do, and what time it is there.
 
 Nothing is made or changed: where a right to change something is asked for, it is about an id that nothing has.
-Stripe looks at the key before it looks for the id, so a 404 says that the key is allowed to.
+Stripe looks at the key before it looks for the id, so a 400 or 404 says that the key is allowed to.
 """
 
 from collections.abc import Callable
@@ -57,6 +57,7 @@ def _questions(client: stripe.StripeClient) -> dict[str, tuple[StripeEndpoint, C
     """By the name of the right in Stripe's dashboard. What only statements need comes last."""
     some: Any = {"limit": 1}
     with_charges: Any = some | {"expand": [f"data.{WITH_CHARGE}"]}
+    of_nobody: Any = {"payment_intent": NOBODYS_INTENT, "amount": 1}
     api = client.v1
     return {
         "read PaymentIntents": ("list", lambda: api.payment_intents.list(some)),
@@ -65,6 +66,7 @@ def _questions(client: stripe.StripeClient) -> dict[str, tuple[StripeEndpoint, C
         "write PaymentIntents": ("cancel", lambda: api.payment_intents.cancel(NOBODYS_INTENT)),
         "read PaymentMethods": ("payment_method", lambda: api.payment_methods.retrieve(NOBODYS_METHOD)),
         "read Refunds": ("refund_list", lambda: api.refunds.list(some)),
+        "write Refunds": ("refund", lambda: api.refunds.create(of_nobody)),
         "read Disputes": ("dispute_list", lambda: api.disputes.list(some)),
         "read Balance transactions": ("balance_list", lambda: api.balance_transactions.list(some)),
     }

@@ -138,6 +138,7 @@ def test_a_key_that_stripe_refuses_is_told(stripe: Simulator, settings: Any) -> 
         ("payment_intents.cancel", "write PaymentIntents", "FAIL"),
         ("payment_methods.retrieve", "read PaymentMethods", "FAIL"),
         ("refunds.list", "read Refunds", "FAIL"),
+        ("refunds.create", "write Refunds", "FAIL"),
         ("disputes.list", "read Disputes", "FAIL"),
     ],
 )
@@ -151,6 +152,7 @@ def test_each_right_that_a_restricted_key_lacks_is_named(
         (level, f"the key may not {right}")
     ]
     assert stripe.control.ledger()["payment_intents"] == []
+    assert list(stripe.ledger.refunds) == []
 
 
 def test_the_right_to_expand_charges_is_asked_for_by_itself(stripe: Simulator) -> None:
