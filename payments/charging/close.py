@@ -15,7 +15,7 @@ from django.db import transaction
 
 from payments import limits, notifications, outbox
 from payments.answers import Reply, Seen
-from payments.charging.pause import heed
+from payments.charging.pause import heed, may_have_forgotten
 from payments.charging.settle import close_unbound, settle
 from payments.gateway import Gateway
 from payments.limits import Endpoint
@@ -24,6 +24,7 @@ from payments.models import Attempt, Payment, Subscription, Transition
 log = structlog.get_logger(__name__)
 
 FINAL = ("canceled", "succeeded")
+FORGOTTEN = "the database was restored, and Stripe may have charged it since: run manage.py reconcile --adopt first"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ def close(*, payment_id: uuid.UUID, who: str, reason: str, gateway: Gateway, now
         return NotClosed(text="Stripe gave no answer: try again")
     if seen.intent.status not in FINAL:
         return NotClosed(text=f"Stripe did not cancel it, it is {seen.intent.status}: try again")
-    settle(attempt_id=payment.attempts.latest("number").id, answer=seen, now=now, who=who, reason=reason)
+    settle(attempt_id=_last_attempt(payment_id, who, now).id, answer=seen, now=now, who=who, reason=reason)
     payment.refresh_from_db()
     return None if payment.closed_at else NotClosed(text="Stripe says that it is paid")
 
@@ -93,13 +94,22 @@ def _close_unbound(
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(id=payment_id)
         bound = payment.intent_id is not None
+        if not bound and may_have_forgotten():
+            return NotClosed(text=FORGOTTEN)
         if not bound:
-            attempt = payment.attempts.order_by("-number").first() or Attempt.objects.create(
-                payment=payment, number=1, asked_by=who, state=Attempt.State.REFUSED, code="closed",
-                payment_method=payment.payment_method, created_at=now, ended_at=now,
-            )  # fmt: skip
+            attempt = _last_attempt(payment_id, who, now)
             close_unbound(payment=payment, attempt=attempt, now=now, who=who, reason=reason)
     if bound:  # while we looked
         return close(payment_id=payment_id, who=who, reason=reason, gateway=gateway, now=now)
     outbox.wake()
     return None
+
+
+def _last_attempt(payment_id: uuid.UUID, who: str, now: datetime) -> Attempt:
+    """What was never tried gets one that says so."""
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().get(id=payment_id)
+        return payment.attempts.order_by("-number").first() or Attempt.objects.create(
+            payment=payment, number=1, asked_by=who, state=Attempt.State.REFUSED, code="closed",
+            payment_method=payment.payment_method, created_at=now, ended_at=now,
+        )  # fmt: skip

@@ -13,7 +13,7 @@ from payments import limits
 from payments.answers import Misconfigured, Unknown
 from payments.gateway import LOCK_TIMEOUT, Gateway
 from payments.limits import Endpoint
-from payments.models import Attempt, Pause, Payment
+from payments.models import Attempt, Pause, Payment, Reconciliation
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,16 @@ OUTAGE = f"Stripe gave no answer {limits.FAILURES_TO_OPEN} times in a row: it is
 def is_paused() -> bool:
     """Whether anything keeps charging from going on."""
     return Pause.objects.filter(ended_at__isnull=True).exists()
+
+
+def may_have_forgotten() -> bool:
+    """Whether the database was put back, and Stripe may have charged what looks as if it was never tried: until an
+    adoption has asked for all of it."""
+    restored = Pause.objects.filter(cause=Pause.Cause.RESTORED, ended_at__isnull=True).first()
+    if restored is None:
+        return False
+    adopted = Reconciliation.objects.filter(adopt=True, ended_at__isnull=False, began_at__gte=restored.began_at)
+    return not adopted.exists()
 
 
 def pause(*, cause: str, reason: str, who: str, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from payments import counters
 from payments.actions import ACTIONS, Action, Did, Refused, Wish
+from payments.charging import may_have_forgotten
 from payments.models import Job, JobItem
 from payments.notifications import NAMESPACE
 
@@ -77,7 +78,9 @@ class Metronome:
 def work(
     *, job_id: int, clock: Callable[[], datetime], seconds: float = SLICE, metronome: Metronome | None = None
 ) -> Worked:
-    """Work on a job for so long, if it runs and nobody else does."""
+    """Work on a job for so long, if it runs and nobody else does; on none while nobody knows what was forgotten."""
+    if may_have_forgotten():
+        return Worked(is_left=False, due=())
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=clock())
     running = Job.objects.filter(id=job_id, state=Job.State.RUNNING)
     if not running.filter(free).update(lease_until=clock() + LEASE):

@@ -8,14 +8,15 @@ and only when nothing is left. Each step is repeatable; a run that was interrupt
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
+from django.db.models import Q
 
 from payments import charging
 from payments.answers import ListedIntent, Seen
 from payments.limits import Endpoint
-from payments.models import Attempt, Break, InboxMessage, Pause, Payment
+from payments.models import Attempt, Break, InboxMessage, Job, Pause, Payment
 from payments.reconcile.course import Course
 from payments.reconcile.examine import read_uuid
 from payments.reconcile.open_breaks import examine_intent
@@ -27,6 +28,9 @@ ADOPTING = "Stripe is asked what was charged since the database was restored: wa
 
 # Of several PaymentIntents of one payment, the one that has come the furthest; of equals, the one that was tried.
 FURTHEST = ("succeeded", "processing", "requires_action")
+
+# What was made just before what the database remembers last may have been bound just after; and clocks differ.
+BEFORE = timedelta(hours=1)
 
 # How many PaymentIntents are left that keep charging paused, by why.
 LEFT = ("missing", "not adopted")
@@ -54,11 +58,12 @@ def adopt_all(course: Course) -> None:
     charging.pause(cause=Pause.Cause.RESTORED, reason=ADOPTING, who=WHO, now=course.clock())
     run = course.run
     run.counts = {}
+    _stop_jobs(course)
     candidates: dict[uuid.UUID, list[ListedIntent]] = {}
     missing: list[ListedIntent] = []
     for page in course.books.pages(
         endpoint=Endpoint.LIST, call=lambda part: course.books.gateway.list_intents(part=part),
-        from_at=run.from_at, until_at=run.until_at,
+        from_at=run.from_at - BEFORE, until_at=run.until_at,
     ):  # fmt: skip
         _sort(page.items, candidates, missing)
         course.count("intents", len(page.items))
@@ -68,13 +73,23 @@ def adopt_all(course: Course) -> None:
         _adopt_one(course, payment_id, intents, tries)
     for one in missing:
         _tell_missing(course, one)
-    _look_at_pending(course, known=candidates, tries=tries)
+    _look_at_bound(course, known=candidates, tries=tries)
 
 
 def resume(course: Course) -> None:
-    """Let charging and refunds go on, if nothing is left."""
+    """Let charging and refunds go on, if nothing is left: also of what a comparison has found before."""
+    if not any(course.run.counts.get(why) for why in LEFT):
+        open_ = Break.objects.filter(kind=Break.Kind.PAID_THERE, closed_at__isnull=True, payment__isnull=False)
+        may_be_charged = open_.filter(payment__closed_at__isnull=True).exclude(payment__status=Payment.Status.SUCCESS)
+        course.count("not adopted", may_be_charged.count())
     if not any(course.run.counts.get(why) for why in LEFT):
         charging.resume(cause=Pause.Cause.RESTORED, who=WHO, now=course.clock())
+
+
+def _stop_jobs(course: Course) -> None:
+    """What they have done since is forgotten: whether the rest is still wanted is for who asked to say."""
+    running = Job.objects.filter(state=Job.State.RUNNING)
+    course.count("jobs stopped", running.update(state=Job.State.STOPPED, stopped_by=WHO, stopped_at=course.clock()))
 
 
 def _sort(
@@ -99,7 +114,7 @@ def _count_tries(course: Course) -> Counter[str]:
     tries = Counter[str]()
     for page in course.books.pages(
         endpoint=Endpoint.CHARGE_LIST, call=lambda part: course.books.gateway.list_charges(part=part),
-        from_at=course.run.from_at, until_at=course.run.until_at,
+        from_at=course.run.from_at - BEFORE, until_at=course.run.until_at,
     ):  # fmt: skip
         ids = [one.id for one in page.items]
         known = set(Attempt.objects.filter(charge_id__in=ids).values_list("charge_id", flat=True))
@@ -142,8 +157,9 @@ def _give_up(course: Course, payment: Payment, found: ListedIntent) -> None:
         case "succeeded":
             taken = _is_taken(course, found, payment)
             payment.refresh_from_db()
-            if taken and payment.closed_at is None and payment.status != Payment.Status.SUCCESS:
-                # It would be charged once more.
+            # It would be charged once more; or it was closed without a look at Stripe, and the next one would be.
+            is_open = payment.closed_at is None or payment.intent_id is None
+            if taken and is_open and payment.status != Payment.Status.SUCCESS:
                 course.count("not adopted")
         case _:
             course.count("abandoned" if _cancel(course, found) else "not adopted")
@@ -154,8 +170,10 @@ def _tell_missing(course: Course, found: ListedIntent) -> None:
     match found.intent.status:
         case "canceled":
             return
-        case "succeeded":
-            is_left = _is_taken(course, found, None)
+        case "succeeded" if Break.Kind.PAID_THERE in examine_intent(course, intent=found.intent.id, payment=None):
+            is_left = _is_unsettled(found)
+        case "succeeded":  # and given back: if it were made anew, it would be charged once more
+            is_left = not course.cancel_missing
         case _:
             is_left = not (course.cancel_missing and _cancel(course, found))
             course.count("abandoned", not is_left)
@@ -164,11 +182,16 @@ def _tell_missing(course: Course, found: ListedIntent) -> None:
         course.count("missing")
 
 
-def _is_taken(course: Course, found: ListedIntent, payment: Payment | None) -> bool:
+def _is_taken(course: Course, found: ListedIntent, payment: Payment) -> bool:
     """Whether it has taken money that nobody has given back or accounted for; then there is a break."""
-    kinds = examine_intent(course, intent=found.intent.id, payment=payment)
+    return Break.Kind.PAID_THERE in examine_intent(course, intent=found.intent.id, payment=payment) and _is_unsettled(
+        found
+    )
+
+
+def _is_unsettled(found: ListedIntent) -> bool:
     about = Break.objects.filter(kind=Break.Kind.PAID_THERE, intent_id=found.intent.id, closed_at__isnull=True)
-    return Break.Kind.PAID_THERE in kinds and about.exists()
+    return about.exists()
 
 
 def _cancel(course: Course, found: ListedIntent) -> bool:
@@ -178,9 +201,12 @@ def _cancel(course: Course, found: ListedIntent) -> bool:
     return isinstance(reply, Seen)
 
 
-def _look_at_pending(course: Course, *, known: dict[uuid.UUID, list[ListedIntent]], tries: Counter[str]) -> None:
-    """Payments whose PaymentIntent is older than the window, and that are going to be tried: were they already?"""
-    bound = Payment.objects.filter(status=Payment.Status.PENDING, intent_id__isnull=False, closed_at__isnull=True)
+def _look_at_bound(course: Course, *, known: dict[uuid.UUID, list[ListedIntent]], tries: Counter[str]) -> None:
+    """Payments whose PaymentIntent is older than the window, and that are going to be tried, or were tried there: is
+    there anything that isn't known of them?"""
+    bound = Payment.objects.filter(intent_id__isnull=False, closed_at__isnull=True).filter(
+        Q(status=Payment.Status.PENDING) | Q(status=Payment.Status.FAILED, intent_id__in=list(tries))
+    )
     for payment in bound.exclude(id__in=list(known)).order_by("created_at").iterator():
         found = course.books.ask(
             endpoint=Endpoint.RETRIEVE,

@@ -45,7 +45,12 @@ PHASES: dict[str, Callable[[Course], None]] = {
     "intents": cancel_abandoned,
     "breaks": compare_open_breaks,
 }
-ADOPTION: dict[str, Callable[[Course], None]] = {"adoption": adopt_all, "refunds": note_refunds, "resume": resume}
+ADOPTION: dict[str, Callable[[Course], None]] = {
+    "adoption": adopt_all,
+    "refunds": note_refunds,
+    "breaks": compare_open_breaks,
+    "resume": resume,
+}
 
 
 class Busy(Exception):
