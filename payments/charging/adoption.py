@@ -15,6 +15,7 @@ from django.db import transaction
 from payments.answers import Declined, ListedIntent, Seen
 from payments.charging.claim import confirm_request, new_key
 from payments.charging.integrity import find_mismatch
+from payments.charging.retry import request_attempt
 from payments.charging.settle import settle
 from payments.models import Attempt, Payment, Transition
 
@@ -35,7 +36,7 @@ class NotAdopted:
 
 
 def adopt(
-    *, payment_id: uuid.UUID, found: ListedIntent, account: str, now: datetime, tries: int = 1
+    *, payment_id: uuid.UUID, found: ListedIntent, account: str, now: datetime, tries: int = 0
 ) -> NotAdopted | None:
     """Bind a payment to its intent, if it isn't, and settle what was forgotten of it. Returns why not, or None.
 
@@ -49,11 +50,13 @@ def adopt(
             return refusal
         if payment.intent_id is None:
             _bind(payment, found, account, now)
-        answer = _forgotten(payment, found)
+        answer = _forgotten(payment, found, tries)
         if answer is None:
             return None
         if isinstance(answer, Declined):
             _use_up_method(payment, found.declined_method)
+            if payment.status == Payment.Status.FAILED:
+                _ask_again(payment, found.declined_method, now)
         attempt = _attempt_for(payment, found, max(tries, 1), now)
     settle(attempt_id=attempt.id, answer=answer, now=now, who=WHO)
     return None
@@ -81,14 +84,20 @@ def _bind(payment: Payment, found: ListedIntent, account: str, now: datetime) ->
     log.info("adopted", payment=str(payment.id), status=found.intent.status)
 
 
-def _forgotten(payment: Payment, found: ListedIntent) -> Seen | Declined | None:
-    """What Stripe says of it that our rows don't; None: nothing, or nothing was ever tried."""
+def _forgotten(payment: Payment, found: ListedIntent, tries: int) -> Seen | Declined | None:
+    """What Stripe says of it that our rows don't; None: nothing, or nothing was ever tried. What has failed here and
+    there was tried again only where a charge says so."""
     if payment.status == Payment.Status.SUCCESS:
         return None
     if found.intent.status not in NOT_PAID:
         return found.seen
     refusal = found.seen.refusal
-    if payment.status != Payment.Status.PENDING or refusal is None or _is_known(payment, refusal):
+    if refusal is None or _is_known(payment, refusal):
+        return None
+    if payment.status == Payment.Status.FAILED and not (tries and refusal.charge):
+        return None
+    if not refusal.charge and found.declined_method not in ("", payment.payment_method, payment.next_payment_method):
+        # An earlier method's: its customer has failed to confirm, say. This one was not tried.
         return None
     return replace(refusal, intent=found.intent)
 
@@ -107,6 +116,15 @@ def _use_up_method(payment: Payment, method: str) -> None:
         payment.payment_method, payment.customer = method, payment.next_customer
         payment.next_payment_method, payment.next_customer = "", None
         payment.save(update_fields=["payment_method", "customer", "next_payment_method", "next_customer"])
+
+
+def _ask_again(payment: Payment, method: str, now: datetime) -> None:
+    """It was asked for, and that is forgotten, too: so it is told once more, under the number that it had."""
+    request_attempt(
+        payment=payment, asked_by=payment.asked_by, payment_method=method or payment.payment_method, customer=None,
+        now=now, why="it was tried once more, which was forgotten",
+    )  # fmt: skip
+    payment.save()
 
 
 def _attempt_for(payment: Payment, found: ListedIntent, tries: int, now: datetime) -> Attempt:

@@ -162,6 +162,17 @@ def test_what_is_paid_stays_as_it_is() -> None:
     assert history() == []
 
 
+@pytest.mark.parametrize(("method", "attempts"), [("pm_0", 1), ("pm_1", 2), ("pm_2", 2), ("", 2)])
+def test_what_an_earlier_methods_customer_did_not_confirm_is_no_try_of_the_next_one(method: str, attempts: int) -> None:
+    """P3: it has left no charge, and is of a method that the payment goes on without."""
+    with restoring():
+        row = payment(**BOUND, next_payment_method="pm_2")
+    before(row, state="action_required", payment_method="pm_0", charge_id="ch_1", ended_at=NOW - SECOND)
+    not_confirmed = Declined(code="payment_intent_authentication_failure", decline_code="", charge="")
+    assert adopt(listed("requires_payment_method", refusal=not_confirmed, method=method)) is None
+    assert row.attempts.count() == attempts
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "is_known"),
     [
