@@ -99,11 +99,18 @@ def _ours(made: Reply, claim: Claim) -> Reply:
 
 def _resolve(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     seen = yield Call(Endpoint.RETRIEVE, gateway.retrieving(intent=claim.intent or ""))
-    if isinstance(seen, Seen) and seen.intent.status in NOT_PROVEN and not (claim.was_processing and seen.refusal):
+    if isinstance(seen, Seen) and _is_not_proven(claim, seen):
         # From the top: it may have been interrupted before it knew the customer, or moved the intent there.
         yield from _charge(claim, gateway, clock)
     else:
         yield from _finish(claim, seen, gateway, clock)
+
+
+def _is_not_proven(claim: Claim, seen: Seen) -> bool:
+    if seen.intent.status == "requires_action":
+        # Perhaps of an earlier attempt, whose customer has begun to confirm it, and not to the end.
+        return claim.number > 1
+    return seen.intent.status in NOT_PROVEN and not (claim.was_processing and seen.refusal)
 
 
 def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:

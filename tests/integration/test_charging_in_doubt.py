@@ -210,3 +210,48 @@ def test_a_look_that_sees_nothing_does_not_count(stripe: Simulator, stripe_gatew
         assert charge(stripe_gateway, clock).looks == 0
     clock.advance(minutes=1)
     assert charge(stripe_gateway, clock).looks == 1
+
+
+@pytest.mark.parametrize("effect", ["before", "after"])
+def test_a_confirmation_that_an_earlier_attempts_customer_has_begun_does_not_settle_the_next_attempt(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock, effect: str
+) -> None:
+    """P3: `requires_action` is of the first card, whose bank asks; the second one's answer was lost."""
+    take_in(clock, method="pm_card_authenticationRequired")
+    payment = charge(stripe_gateway, clock)
+    assert payment.status == "failed"
+    on_session = {"payment_method": "pm_card_authenticationRequired", "off_session": False}
+    begun = stripe_gateway.confirm(intent=str(payment.intent_id), request=on_session, key="front end")
+    assert isinstance(begun, Seen)
+    assert begun.intent.status == "requires_action"
+    clock.advance(seconds=1)
+    take_in(clock, method="pm_1")
+    stripe.control.add_fault(kind="reset", endpoint="confirm", effect=effect)
+    assert charge(stripe_gateway, clock).status == "pending"
+    clock.advance(seconds=5)
+    assert charge(stripe_gateway, clock).status == "success"
+    assert [one["payment"]["status"] for one in told()] == ["failed", "success"]
+    assert len(stripe.ledger.successes("sub_1")) == 1
+
+
+def test_a_first_attempt_that_asks_for_the_customer_is_settled_by_a_look(
+    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+) -> None:
+    """There is no other that it could be of."""
+    take_in(clock, method="pm_1")
+    payment = charge_until_sent(stripe, stripe_gateway, clock)
+    on_session = {"payment_method": "pm_card_authenticationRequired", "off_session": False}
+    stripe_gateway.confirm(intent=str(payment.intent_id), request=on_session, key="front end")
+    confirms = len(requests(stripe, "confirm"))
+    clock.advance(seconds=5)
+    payment = charge(stripe_gateway, clock)
+    assert (payment.status, payment.kind, len(requests(stripe, "confirm"))) == ("failed", "action", confirms)
+    assert [one["payment"]["metadata"]["actionRequired"] for one in told()] == [True]
+
+
+def charge_until_sent(stripe: Simulator, gateway: Gateway, clock: Clock) -> Payment:
+    """Its confirm leaves, and never arrives."""
+    stripe.control.add_fault(kind="reset", endpoint="confirm", effect="before")
+    payment = charge(gateway, clock)
+    assert payment.status == "pending"
+    return payment
