@@ -52,6 +52,7 @@ class Wish:
     """One thing that somebody wants done to one subject. `arguments` as `Argument.read` made them.
 
     `id`: the same whenever it is done, also once more after a restore that has forgotten that it was done.
+    `seen`: what `Action.takes` was in the preview that they said yes to; None: no sum is kept of it.
     """
 
     id: uuid.UUID
@@ -60,6 +61,7 @@ class Wish:
     why: str
     now: datetime
     arguments: dict[str, Any]
+    seen: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ class Action:
     `find_refusal`: why it can't be done to this subject now; empty if it can. `act` judges again, under its own lock.
     `in_transaction`: `act` changes rows alone, and so is committed together with the note that it was done: never
     done twice. Otherwise it asks Stripe, and doing it twice must change nothing more.
-    `takes`: what it moves, in minor units of the payment's currency, for sums in previews.
+    `takes`: what it moves, in minor units of the payment's currency, for sums in previews; kept with each item.
     """
 
     name: str

@@ -114,14 +114,15 @@ def _why_not_refund(payment: Payment, _now: datetime) -> str:
 
 
 def _refund(wish: Wish) -> Did | Refused:
+    # What was seen and approved, and not all that is left by now: another refund may have failed since.
+    amount = wish.arguments.get("amount", wish.seen)
     asked = refunds.request(
-        payment_id=_id(wish), amount=wish.arguments.get("amount"), who=wish.who, reason=wish.why, now=wish.now,
-        refund_id=wish.id,
-    )  # fmt: skip
+        payment_id=_id(wish), amount=amount, who=wish.who, reason=wish.why, now=wish.now, refund_id=wish.id
+    )
     if isinstance(asked, refunds.NotRefundable):
         return Refused(text=asked.text)
-    amount = money.for_people(asked.amount, currency=asked.payment.currency)
-    return Did(text=_("%(amount)s go back") % {"amount": amount})
+    given = money.for_people(asked.amount, currency=asked.payment.currency)
+    return Did(text=_("%(amount)s go back") % {"amount": given})
 
 
 def _read_amount(text: str, payment: Subject) -> int | None:
@@ -180,7 +181,7 @@ METHOD = Argument(
 )  # fmt: skip
 AMOUNT = Argument(
     name="amount", required=False, read=_read_amount, label=gettext_lazy("Amount"),
-    help=gettext_lazy("As people write it, 12.50. All that is left if you leave it empty."),
+    help=gettext_lazy("As people write it, 12.50. The sum above if you leave it empty."),
 )  # fmt: skip
 
 ON_PAYMENTS = (

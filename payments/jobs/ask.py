@@ -1,7 +1,8 @@
 """From a preview to a job that runs: who asks says why, and above a number or a sum a second person says yes.
 
 A draft judges every item once, and keeps what it found: what it refuses is never done by this job, whatever happens
-meanwhile; what it doesn't is judged again when its turn comes. So nobody gets more than they have seen.
+meanwhile; what it doesn't is judged again when its turn comes, and moves the sum that was counted for it, or none. So
+nobody gets more than they have seen.
 
 An operator at the server's command line needs no second person: they could write into the tables as well. What waits
 for one in the admin waits for one there, too.
@@ -135,9 +136,11 @@ def _judge(job: Job, number: int, action: Action, subject: Subject, sums: Counte
         why_not = action.find_refusal(subject, now)
     if why_not:
         return JobItem(job=job, number=number, state=JobItem.State.REFUSED, text=why_not, at=now, **about)
+    item = JobItem(job=job, number=number, **about)
     if action.takes and isinstance(subject, Payment):
-        sums[subject.currency] += action.takes(subject)
-    return JobItem(job=job, number=number, **about)
+        item.takes = action.takes(subject)
+        sums[subject.currency] += item.takes
+    return item
 
 
 def _is_large(count: int, sums: dict[str, int]) -> bool:

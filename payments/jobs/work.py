@@ -146,7 +146,7 @@ def _wish(job: Job, item: JobItem, now: datetime) -> Wish:
     name = f"job/{job.id}/{job.created_at.isoformat()}/{subject}"
     return Wish(
         id=uuid.uuid5(NAMESPACE, name), subject=subject, who=job.asked_by, why=job.reason, now=now,
-        arguments=job.arguments,
+        arguments=job.arguments, seen=item.takes,
     )  # fmt: skip
 
 

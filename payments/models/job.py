@@ -82,6 +82,8 @@ class JobItem(models.Model):
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="job_items", db_constraint=False)
     record = models.ForeignKey(InboxMessage, models.PROTECT, null=True, related_name="job_items")
     broken = models.ForeignKey(Break, models.PROTECT, null=True, related_name="job_items")
+    # NULL: it moves no money, or was previewed by a version that kept no sum.
+    takes = models.BigIntegerField(null=True, help_text="minor units that the preview counted for it")
     state = models.TextField(choices=State.choices, default=State.WAITING)
     text = models.TextField(blank=True, default="", help_text="for a person: what was done, or why not")
     at = models.DateTimeField(null=True)
