@@ -117,7 +117,8 @@ manage.py reconcile --adopt --from 2026-01-31T12:00
                 "charging stays paused: "
                 + ", ".join(f"{count} {why}" for why, count in left.items())
                 + ". Run this again when the bridge has read the records again. What is still missing then is of "
-                "re-issued payments (manage.py reissue, then again), or of nobody (--cancel-missing).",
+                "re-issued payments (manage.py reissue, then again), or of nobody, or was given back (--cancel-missing). What is "
+                "not adopted may be older: begin earlier (--from).",
                 returncode=PARTLY,
             )
         if count := len(reconcile.open_breaks()):
