@@ -42,7 +42,7 @@ manage.py reconcile --adopt --from 2026-01-31T12:00
         )  # fmt: skip
         parser.add_argument(
             "--cancel-missing", action="store_true",
-            help="with --adopt: cancel unpaid PaymentIntents whose payments are not here, and will not come",
+            help="with --adopt: what is not here will not come: cancel what is unpaid, let be what was given back",
         )  # fmt: skip
         parser.add_argument("--settle", type=int, metavar="BREAK", help="close this break; needs --reason")
         parser.add_argument("--reason", type=read_reason, help="why it needn't agree; kept with the break")
@@ -117,8 +117,8 @@ manage.py reconcile --adopt --from 2026-01-31T12:00
                 "charging stays paused: "
                 + ", ".join(f"{count} {why}" for why, count in left.items())
                 + ". Run this again when the bridge has read the records again. What is still missing then is of "
-                "re-issued payments (manage.py reissue, then again), or of nobody, or was given back (--cancel-missing). What is "
-                "not adopted may be older: begin earlier (--from).",
+                "re-issued payments (manage.py reissue, then again), or of nobody, or was given back "
+                "(--cancel-missing). What is not adopted may be older: begin earlier (--from).",
                 returncode=PARTLY,
             )
         if count := len(reconcile.open_breaks()):
