@@ -89,6 +89,9 @@ def _forgotten(payment: Payment, found: ListedIntent, tries: int) -> Seen | Decl
     there was tried again only where a charge says so."""
     if payment.status == Payment.Status.SUCCESS:
         return None
+    if found.intent.status == "requires_action" and payment.attempts.filter(state__in=Attempt.OPEN, number__gt=1):
+        # Perhaps of an earlier attempt: a worker asks about this one.
+        return None
     if found.intent.status not in NOT_PAID:
         return found.seen
     refusal = found.seen.refusal

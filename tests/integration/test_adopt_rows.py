@@ -162,6 +162,17 @@ def test_what_is_paid_stays_as_it_is() -> None:
     assert history() == []
 
 
+@pytest.mark.parametrize(("number", "state"), [(1, "action_required"), (2, "unknown")])
+def test_who_is_asked_to_confirm_may_be_of_an_earlier_attempt(number: int, state: str) -> None:
+    """P3: only a first one is it for sure; any other is resolved by the charge."""
+    with restoring():
+        row = payment(**BOUND)
+    tried = before(row, number=number, state="unknown", sent_at=NOW)
+    assert adopt(listed("requires_action")) is None
+    tried.refresh_from_db()
+    assert tried.state == state
+
+
 @pytest.mark.parametrize(("method", "attempts"), [("pm_0", 1), ("pm_1", 2), ("pm_2", 2), ("", 2)])
 def test_what_an_earlier_methods_customer_did_not_confirm_is_no_try_of_the_next_one(method: str, attempts: int) -> None:
     """P3: it has left no charge, and is of a method that the payment goes on without."""
