@@ -4,6 +4,8 @@ Must never happen: money state changed by what a webhook says. At most it makes 
 `charging` retrieves the PaymentIntent and settles what that says; so order, duplicates, unknown types and
 objects of others do no harm. Nor may a hint start an attempt, take a payment out of a worker's hands, or get
 lost: while a worker has the payment, the webhook stays open, and `catch_up` takes it up.
+
+One thing it proves: that commits were lost, where it says that an unbound payment is paid. Then charging stops.
 """
 
 import re
@@ -14,6 +16,7 @@ from enum import Enum, auto
 from typing import Any, assert_never
 
 import structlog
+from django.conf import settings
 from django.db.models import Q
 
 from payments import charging
@@ -24,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 # Of one catching up; the next comes a second later.
 BATCH = 200
+
+# Who stops charging by what they say.
+WHO = "webhook"
 
 # What is kept of the object: nothing that a customer or an agent has typed.
 FACTS = (
@@ -88,13 +94,17 @@ def receive(*, event: Event, now: datetime) -> uuid.UUID | None:
 def judge(*, webhook: Webhook, now: datetime) -> uuid.UUID | None:
     """Say what a stored webhook is worth. Returns the payment to ring for, if it is due for a look now.
 
-    Waits for nobody: where somebody is at work on the payment, the webhook stays open.
+    Waits for nobody: where somebody is at work on the payment, or it isn't bound again yet, the webhook stays open.
     """
     payment = Payment.objects.filter(intent_id=webhook.intent_id).first() if webhook.intent_id else None
+    news = news_of(type=webhook.type, status=str(webhook.facts.get("status", "")))
+    if payment is None and news is News.PAID and (unbound := _find_unbound(webhook)):
+        if charging.pause_for_lost_commits(who=WHO, now=now):
+            log.error("success of an unbound payment", payment=str(unbound.id), intent=webhook.intent_id)
+        return None
     if payment is None or _is_of_others(webhook, payment):
         _close(webhook, None, Webhook.Verdict.FOREIGN, now)
         return None
-    news = news_of(type=webhook.type, status=str(webhook.facts.get("status", "")))
     if news is News.PAID_BACK and not payment.closed_at:
         return _keep_for_a_look(webhook, payment, now)
     verdict = _verdict(payment, payment.attempts.order_by("-number").first(), news)
@@ -122,6 +132,21 @@ def news_of(*, type: str, status: str) -> News:
     if type.startswith(_PAID_BACK):
         return News.PAID_BACK
     return _BY_STATUS.get(status) or _BY_TYPE.get(type, News.OTHER)
+
+
+def _find_unbound(webhook: Webhook) -> Payment | None:
+    """The open payment that its PaymentIntent was made for, if that is bound to none. What adoption would refuse, too,
+    as it is of others or of another amount, is left to reconciliation: it would stop charging for ever."""
+    try:
+        payment_id = uuid.UUID(str(webhook.facts.get("payment_id")))
+    except ValueError:
+        return None
+    payment = Payment.objects.filter(id=payment_id, intent_id__isnull=True, closed_at__isnull=True).first()
+    if payment is None or not webhook.intent_id or _is_of_others(webhook, payment):
+        return None
+    said = webhook.facts.get("amount"), str(webhook.facts.get("currency")).upper(), webhook.livemode
+    ours = payment.amount, payment.currency, "_live_" in settings.STRIPE_SECRET_KEY
+    return payment if said == ours else None
 
 
 def _keep_for_a_look(webhook: Webhook, payment: Payment, now: datetime) -> uuid.UUID | None:

@@ -57,10 +57,10 @@ CHARGING = {
     "retry": "retry_rows retries replay_failed settled_facts unsettled_facts close charging_outcomes charging_in_doubt",
     "run": "runs in_hand messages_together charging_outcomes charging_in_doubt turns pause",
     "notes": "writes retries settled_facts unsettled_facts",
-    "settle": "settled_facts unsettled_facts settle_races writes close",
+    "settle": "settled_facts unsettled_facts settle_races writes close restore_bindings",
     "settling": (
         "settled_facts unsettled_facts late_answers late_looks answers notify_pending processing settle_races "
-        "charging_outcomes charging_in_doubt retries writes"
+        "charging_outcomes charging_in_doubt retries writes restore_bindings"
     ),
     "steps": "steps steps_again charging_outcomes charging_in_doubt",
     "together": "settle_races writes",

@@ -12,7 +12,15 @@ from payments.charging.claim import Claim, claim
 from payments.charging.close import NotClosed, close, reissue
 from payments.charging.due import find_due, find_passed_over, make_due, only_asks
 from payments.charging.in_hand import InHand
-from payments.charging.pause import heed, is_paused, may_have_forgotten, pause, probe, resume
+from payments.charging.pause import (
+    heed,
+    is_paused,
+    may_have_forgotten,
+    pause,
+    pause_for_lost_commits,
+    probe,
+    resume,
+)
 from payments.charging.retry import NotReplayable, not_replayable, replay, request_attempt
 from payments.charging.run import charge
 from payments.charging.settle import settle
@@ -38,6 +46,7 @@ __all__ = [
     "not_replayable",
     "only_asks",
     "pause",
+    "pause_for_lost_commits",
     "probe",
     "reissue",
     "replay",

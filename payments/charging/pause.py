@@ -1,7 +1,8 @@
 """Pause and resume charging for everyone, while intake goes on and payments stay pending.
 
 By staff; by Stripe refusing our key, when nothing that we send can succeed and no payment is to blame; by an
-outage of Stripe, when asking only makes customers wait. A probe ends the last two; staff end what staff began.
+outage of Stripe, when asking only makes customers wait; by commits that the database has lost, when a payment may be
+charged already and not know it. A probe ends the second and third, adoption the last; staff end what staff began.
 """
 
 from datetime import datetime, timedelta
@@ -21,6 +22,11 @@ log = structlog.get_logger(__name__)
 PROBE_EVERY = timedelta(seconds=15)
 
 OUTAGE = f"Stripe gave no answer {limits.FAILURES_TO_OPEN} times in a row: it is asked until it does"
+LOST_COMMITS = (
+    "Stripe has charged a payment whose PaymentIntent isn't bound to it here, so the database has forgotten commits. "
+    "Run manage.py reconcile --adopt --from <a time before the last moment that the database remembers>: it asks "
+    "Stripe what was charged since then, and resumes charging."
+)
 
 
 def is_paused() -> bool:
@@ -46,6 +52,12 @@ def pause(*, cause: str, reason: str, who: str, now: datetime) -> bool:
     if made:
         log.warning("charging paused", why=reason, who=who)
     return made
+
+
+def pause_for_lost_commits(*, who: str, now: datetime) -> bool:
+    """Stop charging, as Stripe has charged with a PaymentIntent that its payment isn't bound to. Returns whether it is
+    news. P1: each confirm follows its committed bind, so that was lost, and the payment would get another one."""
+    return pause(cause=Pause.Cause.RESTORED, reason=LOST_COMMITS, who=who, now=now)
 
 
 def resume(*, cause: str, who: str, now: datetime) -> bool:

@@ -4,16 +4,21 @@ What an answer makes of a payment is in `settling`. State, history and notificat
 payment's row lock; so are the settlings of several payments whose answers came together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from payments import outbox
-from payments.answers import Answer
+from payments.answers import Answer, Seen
 from payments.charging.notes import Notes
+from payments.charging.pause import pause_for_lost_commits
 from payments.charging.settling import Settling
 from payments.charging.together import together
 from payments.models import Attempt, Payment
+
+log = structlog.get_logger(__name__)
 
 # As SQL, since Django takes longer to write these statements than PostgreSQL to carry them out.
 _PAYMENTS = """
@@ -47,11 +52,12 @@ def settle_all(settlements: Sequence[Settlement], *, now: datetime) -> None:
     with together(len(settlements)):
         notes = Notes()
         payments, attempts = _locked([one.attempt for one in settlements])
-        for one in settlements:
+        kept = [one for one in settlements if not _is_forgotten(one, attempts, now)]
+        for one in kept:
             done.append(Settling(payments[one.attempt], attempts[one.attempt], now, one.who, one.reason, notes))
             done[-1].take(one.answer)
         notes.write()
-    for settling, one in zip(done, settlements, strict=True):
+    for settling, one in zip(done, kept, strict=True):
         settling.log(task=one.task)
     if any(settling.is_news for settling in done):
         outbox.wake()
@@ -61,10 +67,19 @@ def _locked(ids: Sequence[int]) -> tuple[dict[int, Payment], dict[int, Attempt]]
     """The payments, in the order in which all lock them, and the attempts, each by the attempt's id."""
     payments = Payment.objects.raw(_PAYMENTS, [list(ids)])
     found: dict[int, Payment] = {getattr(one, "of_attempt"): one for one in payments}  # noqa: B009 - a column beside
-    if len({one.id for one in found.values()}) != len(ids):
+    if len({one.id for one in found.values()}) != len(found):
         raise ValueError("these attempts are not each of another payment")
     # Locked too: a worker that is about to confirm writes into it without the payment's lock.
     return found, {one.id: one for one in Attempt.objects.raw(_ATTEMPTS, [list(ids)])}
+
+
+def _is_forgotten(one: Settlement, attempts: Mapping[int, Attempt], now: datetime) -> bool:
+    """Whether it is a success of an attempt that is gone: none is ever deleted, so its claim and binding are lost."""
+    if one.attempt in attempts or not isinstance(one.answer, Seen) or one.answer.intent.status != "succeeded":
+        return False
+    log.error("success of a forgotten attempt", payment=one.answer.intent.payment, intent=one.answer.intent.id)
+    pause_for_lost_commits(who=one.who, now=now)
+    return True
 
 
 def close_unbound(*, payment: Payment, attempt: Attempt, now: datetime, who: str, reason: str) -> None:

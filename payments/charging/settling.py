@@ -15,7 +15,7 @@ from payments.answers import Answer, Declined, Intent, Misconfigured, Rejected, 
 from payments.charging.arrows import ARROWS
 from payments.charging.integrity import find_mismatch
 from payments.charging.notes import Notes
-from payments.charging.pause import pause
+from payments.charging.pause import pause, pause_for_lost_commits
 from payments.charging.retry import SCHEDULE, find_retry, request_attempt
 from payments.models import Attempt, Pause, Payment, Transition
 from payments.models.changes import values_of
@@ -113,6 +113,12 @@ class Settling:
         if payment.closed_at:
             payment.attention = "Stripe says succeeded, but this payment was closed: money was taken"
             log.error("success of a closed payment", payment=str(payment.id))
+            return
+        if payment.intent_id is None:
+            # Its binding was committed before the confirm could leave, and is gone: adoption settles it.
+            log.error("success of an unbound payment", payment=str(payment.id), intent=intent.id)
+            pause_for_lost_commits(who=self.who, now=self.now)
+            self._unknown("not bound")
             return
         if attempt.state not in Attempt.OPEN:  # or there is no other, as at most one is open
             payment.attempts.filter(state__in=Attempt.OPEN).update(state=Attempt.State.SUPERSEDED, ended_at=self.now)

@@ -115,7 +115,7 @@ def _is_not_proven(claim: Claim, seen: Seen) -> bool:
 
 def _confirm(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
     """Send the attempt's frozen request under its own key, for the first time or again."""
-    sending = yield Send(attempt=claim.attempt)
+    sending = yield Send(attempt=claim.attempt, intent=claim.intent or "")
     if sending is None:
         return
     confirm = gateway.confirming(intent=claim.intent or "", request=sending.request, key=sending.key)

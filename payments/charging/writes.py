@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 import structlog
 from django.db import connection
+from django.db.models import F
 
 from payments.answers import Answer, Intent
 from payments.charging.claim import Claim, new_key
@@ -43,9 +44,11 @@ class Bind:
 
 @dataclass(frozen=True, kw_only=True)
 class Send:
-    """A confirm is about to leave. Brings its `Sending`, or None: somebody has settled the attempt meanwhile."""
+    """A confirm is about to leave. Brings its `Sending`, or None: somebody has settled the attempt meanwhile, or the
+    database has forgotten that its payment is bound to this PaymentIntent."""
 
     attempt: int
+    intent: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,7 @@ def _together(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]:
         case Bind():
             return [*bind_all([one for one in alike if isinstance(one, Bind)], now=now)]
         case Send():
-            return [*send_all([one.attempt for one in alike if isinstance(one, Send)], now=now)]
+            return [*send_all([one for one in alike if isinstance(one, Send)], now=now)]
         case Settle():
             settlements = [Settlement(one.attempt, one.answer, one.task) for one in alike if isinstance(one, Settle)]
             settle_all(settlements, now=now)
@@ -171,9 +174,14 @@ def bind_all(binds: Sequence[Bind], *, now: datetime) -> list[str | None]:
     return [bound.get(one.claim.payment) for one in binds]
 
 
-def send_all(attempt_ids: Sequence[int], *, now: datetime) -> list[Sending | None]:
-    """What these attempts send now, for the first time or again: each its frozen request under its own key."""
-    attempts = Attempt.objects.in_bulk(attempt_ids)
+def send_all(sends: Sequence[Send], *, now: datetime) -> list[Sending | None]:
+    """What these attempts send now, for the first time or again: each its frozen request under its own key.
+
+    P1: nothing, where a failover has lost the binding: whoever comes next would bind and confirm another PaymentIntent.
+    """
+    intents = {one.attempt: one.intent for one in sends}
+    found = Attempt.objects.annotate(bound=F("payment__intent_id")).in_bulk(list(intents))
+    attempts = {one.id: one for one in found.values() if one.bound == intents[one.id]}
     for attempt in attempts.values():
         if attempt.state in Attempt.OPEN and (
             attempt.key_is_spent or now - (attempt.key_made_at or now) > KEY_LIFETIME
@@ -182,8 +190,8 @@ def send_all(attempt_ids: Sequence[int], *, now: datetime) -> list[Sending | Non
     open_ones = {one.id: one for one in attempts.values() if one.state in Attempt.OPEN}
     if unsent := [one.id for one in open_ones.values() if one.sent_at is None]:
         Attempt.objects.filter(id__in=unsent, sent_at__isnull=True).update(sent_at=now)
-    found = {one.id: Sending(key=one.idempotency_key, request=one.request) for one in open_ones.values()}
-    return [found.get(one) for one in attempt_ids]
+    sendings = {one.id: Sending(key=one.idempotency_key, request=one.request) for one in open_ones.values()}
+    return [sendings.get(one.attempt) for one in sends]
 
 
 def _give_new_key(attempt: Attempt, now: datetime) -> None:

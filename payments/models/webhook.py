@@ -10,7 +10,7 @@ class Webhook(models.Model):
     """One event of Stripe's, received at least once, and what became of it. It proves nothing: it is a hint to look."""
 
     class Verdict(models.TextChoices):
-        OPEN = ""  # not judged yet, or its payment is in a worker's hands
+        OPEN = ""  # not judged yet: its payment is in a worker's hands, or must be bound again first
         LOOK = "look"  # the payment was made due, so that Stripe is asked
         NOTHING_NEW = "nothing_new"  # the payment says so already, or later news has overtaken it
         KEPT = "kept"  # of a payment that rests: refunds, disputes, or what contradicts it

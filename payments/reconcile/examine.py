@@ -7,19 +7,13 @@ from django.db.models import F
 
 from payments import refunds
 from payments.answers import Charge, Page, Seen
-from payments.charging import pause, settle
+from payments.charging import pause_for_lost_commits, settle
 from payments.limits import Endpoint
-from payments.models import Break, Pause, Payment, Refund
+from payments.models import Break, Payment, Refund
 from payments.reconcile import breaks
 from payments.reconcile.breaks import RECONCILIATION
 from payments.reconcile.compare import Difference, differences, not_paid_there
 from payments.reconcile.course import Course
-
-LOST_COMMITS = (
-    "Stripe has charged a payment whose PaymentIntent isn't bound to it here, so the database has forgotten commits. "
-    "Run manage.py reconcile --adopt --from <a time before the last moment that the database remembers>: it asks "
-    "Stripe what was charged since then, and resumes charging."
-)
 
 
 def examine(course: Course, *, charge: Charge, payment: Payment | None) -> set[str]:
@@ -43,7 +37,7 @@ def examine(course: Course, *, charge: Charge, payment: Payment | None) -> set[s
     for one in found:
         course.count("breaks", breaks.note(found=one, now=course.clock()))
     if payment and any(one.kind == Break.Kind.PAID_THERE for one in found) and _may_be_charged_again(charge, payment):
-        pause(cause=Pause.Cause.RESTORED, reason=LOST_COMMITS, who=RECONCILIATION, now=course.clock())
+        pause_for_lost_commits(who=RECONCILIATION, now=course.clock())
     return {one.kind for one in found}
 
 

@@ -89,7 +89,7 @@ def deliver(stripe: Simulator, clock: Clock, *kinds: str, order: int = 0) -> lis
     for one in next(itertools.islice(itertools.permutations(found), order, None)):
         snapshot = one.snapshot
         about: dict[str, Any] = {"id": snapshot.id, "payment_intent": getattr(snapshot, "payment_intent", None)}
-        about["status"] = getattr(snapshot, "status", None)
+        about |= {name: getattr(snapshot, name, None) for name in ("status", "amount", "currency", "metadata")}
         content = {"id": one.id, "type": one.type, "livemode": False, "data": {"object": about}}
         webhooks.receive(event=Event(id=one.id, type=one.type, content=content), now=clock())
     return list(Webhook.objects.order_by("id").values_list("verdict", flat=True))

@@ -16,6 +16,7 @@ from payments.charging.settle import Settlement, settle_all
 from payments.charging.writes import Bind, Learn, Send, Sending, Settle, bind_all, carry_out, send_all
 from payments.models import Attempt, OutboxMessage, Payment, Transition
 from payments.retry_policy import KEY_LIFETIME, NETWORK_CAP
+from tests.integration.books import no_guards
 from tests.integration.ledger_rows import FAILED, NOW, attempt, payment
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +83,7 @@ def test_many_take_as_many_statements_as_two(kind: str) -> None:
         writes: dict[str, list[Any]] = {
             "learn": [learn_of(row, "cus_1") for row in rows],
             "bind": [bind_of(row, f"pi_new_{row.id}") for row in rows],
-            "send": [Send(attempt=row.id) for row in rows],
+            "send": [send_of(row) for row in rows],
             "settle": [Settle(attempt=row.id, answer=paid(row)) for row in rows],
         }
         with CaptureQueriesContext(connection) as asked:
@@ -90,10 +91,8 @@ def test_many_take_as_many_statements_as_two(kind: str) -> None:
         assert not [one for one in brought if isinstance(one, Exception)]
         return len(asked)
 
-    if kind == "settle":
-        assert count(make(2)) >= count(make(20))
-    else:
-        assert count(unbound(2)) >= count(unbound(20))
+    rows_for = {"settle": make, "send": ready}.get(kind, unbound)
+    assert count(rows_for(2)) >= count(rows_for(20))
 
 
 def unbound(count: int) -> list[Attempt]:
@@ -105,6 +104,20 @@ def unbound(count: int) -> list[Attempt]:
             attempt(payment(subscription_id=name), idempotency_key=f"key_{name}", key_made_at=NOW, request=REQUEST)
         )
     return made
+
+
+def ready(count: int) -> list[Attempt]:
+    """So many attempts whose payments have just been bound, and that were never sent."""
+    made = unbound(count)
+    for row in made:
+        row.payment.intent_id, row.payment.livemode = f"pi_{row.id}", False
+        row.payment.save(update_fields=["intent_id", "livemode"])
+    return made
+
+
+def send_of(row: Attempt) -> Send:
+    """What its worker asks for when it is about to confirm."""
+    return Send(attempt=row.id, intent=row.payment.intent_id or "")
 
 
 def learn_of(row: Attempt, customer: str) -> Learn:
@@ -222,11 +235,11 @@ def test_after_a_lost_connection_nothing_is_written_again(monkeypatch: pytest.Mo
 
 def test_of_many_that_are_about_to_confirm_each_gets_what_it_sends() -> None:
     """P1: what somebody has settled isn't sent; a key that is spent or old is renewed, any other is kept."""
-    kept, spent, old, settled = unbound(4)
+    kept, spent, old, settled = ready(4)
     Attempt.objects.filter(id=spent.id).update(key_is_spent=True)
     Attempt.objects.filter(id=old.id).update(key_made_at=SOON - KEY_LIFETIME - timedelta(seconds=1))
     Attempt.objects.filter(id=settled.id).update(state="declined", ended_at=NOW)
-    of_kept, of_spent, of_old, of_settled = send_all([kept.id, spent.id, old.id, settled.id], now=SOON)
+    of_kept, of_spent, of_old, of_settled = send_all([send_of(row) for row in (kept, spent, old, settled)], now=SOON)
     assert of_kept == Sending(key=kept.idempotency_key, request=REQUEST)
     assert of_settled is None
     for row, sending in ((spent, of_spent), (old, of_old)):
@@ -236,3 +249,14 @@ def test_of_many_that_are_about_to_confirm_each_gets_what_it_sends() -> None:
         assert (after.key_made_at, after.key_is_spent) == (SOON, False)
     sent = dict(Attempt.objects.values_list("id", "sent_at"))
     assert sent == {kept.id: SOON, spent.id: SOON, old.id: SOON, settled.id: None}
+
+
+@pytest.mark.parametrize("bound", [None, "pi_other"])
+def test_what_is_not_bound_any_more_is_not_sent(bound: str | None) -> None:
+    """P1: a failover has lost the binding, and whoever comes next has bound or will bind another PaymentIntent."""
+    kept, lost = ready(2)
+    with no_guards():
+        Payment.objects.filter(id=lost.payment_id).update(intent_id=bound)
+    of_lost, of_kept = carry_out([send_of(lost), send_of(kept)], now=SOON)
+    assert (of_lost, of_kept) == (None, Sending(key=kept.idempotency_key, request=REQUEST))
+    assert dict(Attempt.objects.values_list("id", "sent_at")) == {kept.id: SOON, lost.id: None}

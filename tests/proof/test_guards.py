@@ -16,7 +16,7 @@ from payments.answers import Declined, Intent
 from payments.charging import steps, writes
 from payments.charging.settle import settle_all
 from payments.charging.settling import Settling
-from payments.charging.writes import Bind
+from payments.charging.writes import Bind, Send, Sending
 from payments.models import Attempt, Payment
 from tests.proof.crash import Way
 from tests.proof.history import Laboratory, points
@@ -61,12 +61,17 @@ def test_binding_without_compare_and_set_is_seen(broken: Any, monkeypatch: pytes
 
 
 def test_confirming_before_the_binding_is_committed_is_seen(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """P1: a charge that nobody would find again after a crash."""
+    """P1: a charge that nobody would find again after a crash; two guards, as whoever is about to confirm looks."""
 
     def bind_all(binds: Sequence[Bind], *, now: datetime) -> list[str]:
         return [one.made.id for one in binds]
 
+    def send_all(sends: Sequence[Send], *, now: datetime) -> list[Sending]:
+        found = Attempt.objects.in_bulk([one.attempt for one in sends])
+        return [Sending(key=one.idempotency_key, request=one.request) for one in (found[it.attempt] for it in sends)]
+
     monkeypatch.setattr(writes, "bind_all", bind_all)
+    monkeypatch.setattr(writes, "send_all", send_all)
     assert "P1" in broken("success", Way.DIE_AFTER)
 
 

@@ -10,10 +10,10 @@ import pytest
 from billing_project import kept_texts
 from billing_project.dev.messages import ROOT
 from payments import retry_policy
+from payments.charging.pause import LOST_COMMITS
 from payments.intake.parked import NEEDS_A_VALUE
 from payments.models import Payment
 from payments.reconcile.adopt import ADOPTING
-from payments.reconcile.examine import LOST_COMMITS
 from payments.refunds.request import HELD_BY_BANK
 
 # Where each list's texts are said, and by what.
