@@ -76,8 +76,8 @@ class Run:
     def go_round(self, *, after_rest: bool = False) -> None:
         """Begin with those whose turn it is, hear the next answers, end messages that are at rest. Raises nothing."""
         try:
-            if after_rest:
-                renew_connection()  # it may be gone
+            if after_rest or connection.errors_occurred:
+                renew_connection()  # it may be gone; and while anybody is at Stripe there is no rest
             self._plan([one for one in self._messages if one.pace and one.turns is None])
             self._let([(one, one.turns) for one in self._messages if one.turns and one.turns.is_time])
             # Whoever has nothing left to wait for ends at once, whatever the others wait for.
