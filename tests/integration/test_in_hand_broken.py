@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -9,6 +10,7 @@ from django.db import OperationalError
 from billing_project.dev.simulator import Simulator
 from payments import limits
 from payments.charging.claim import LEASE
+from payments.charging.run import Run
 from payments.gateway import Gateway
 from payments.limits import Endpoint
 from payments.models import Payment
@@ -95,3 +97,45 @@ def test_a_connection_that_was_lost_costs_one_message_though_somebody_is_at_stri
     assert start([second], gateway).result(60) == 1
     assert not slow.done()
     assert paid() == {"second"}
+
+
+def test_where_no_thread_can_be_started_the_next_message_starts_one(
+    stripe: Simulator, gateway: Holding, clock: Clock, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: the machine had no room for another one just then."""
+    begin, refused = threading.Thread.start, list[str]()
+
+    def refuse_once(thread: threading.Thread) -> None:
+        if thread.name == "charging" and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_once)
+    first, second = take_in(clock, "first", "second")
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        start([first], gateway).result(60)
+    assert start([second], gateway).result(60) == 1
+    assert paid() == {"second"}
+
+
+def test_where_the_thread_has_ended_the_next_message_starts_another_one_for_all(
+    stripe: Simulator, gateway: Holding, clock: Clock, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: whoever it left is charged, too."""
+    go_round, ended = Run.go_round, threading.Event()
+
+    def end_once(run: Run, **how: Any) -> None:
+        if not ended.is_set():
+            ended.set()
+            raise RuntimeError("a mistake")
+        go_round(run, **how)
+
+    monkeypatch.setattr(Run, "go_round", end_once)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    first, second = take_in(clock, "first", "second")
+    left = start([first], gateway)
+    wait_until(lambda: ended.is_set() and "charging" not in {one.name for one in threading.enumerate()})
+    assert start([second], gateway).result(60) == 1
+    assert left.result(60) == 1
+    assert paid() == {"first", "second"}
