@@ -19,7 +19,7 @@ from payments.charging.claim import Claim, claim
 from payments.charging.message import Begun, Message
 from payments.charging.pause import heed, is_paused
 from payments.charging.steps import Call, Clock, steps
-from payments.charging.together import is_lost, renew_connection
+from payments.charging.together import is_lost, renew_connection, session
 from payments.charging.turns import Pace, Turns, plan, take
 from payments.charging.writes import Write, Wrote, carry_out
 from payments.gateway import Gateway
@@ -154,14 +154,16 @@ class Run:
         messages = dict.fromkeys(whose.values())
         tasks = {one: message.task for one, message in whose.items()}
         claims: list[Claim] = []
+        before = None
         try:
+            before = session()
             claims = claim(payment_ids=list(whose), now=next(iter(messages)).clock(), tasks=tasks)
             if len(claims) < len(whose) and is_paused():
                 # Whoever waits here would go ahead of what matters more when charging goes on: the sweep knows.
                 for message in messages:
                     message.stop()
         except Exception as trouble:  # noqa: BLE001 - raised when those under way have come to rest
-            if claims or len(messages) == 1 or is_lost():
+            if claims or len(messages) == 1 or is_lost(before):
                 for message in messages:
                     message.fail(trouble)
                 return claims

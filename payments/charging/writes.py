@@ -16,7 +16,7 @@ from django.db import connection
 from payments.answers import Answer, Intent
 from payments.charging.claim import Claim, new_key
 from payments.charging.settle import Settlement, settle_all
-from payments.charging.together import is_lost, together
+from payments.charging.together import is_lost, session, together
 from payments.models import Attempt, Payment
 from payments.retry_policy import KEY_LIFETIME
 
@@ -80,10 +80,12 @@ def carry_out(writes: Sequence[Write], *, now: datetime) -> list[Wrote | Excepti
 
 def _carry_out(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]:
     if len(alike) > 1:
+        before = None
         try:
+            before = session()
             return _together(alike, now)
         except Exception as trouble:  # noqa: BLE001 - whose it is, is found out below
-            if is_lost():
+            if is_lost(before):
                 # Perhaps the COMMIT was carried out: what counts looks would count this one twice.
                 return [trouble] * len(alike)
             log.warning("written one by one", count=len(alike), error=type(trouble).__name__)

@@ -85,6 +85,26 @@ def test_a_payment_that_somebody_holds_keeps_no_other_from_being_settled(clock: 
     assert unknown.count() == len(rows)
 
 
+def test_a_commit_of_which_no_answer_came_is_not_carried_out_twice(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P3: Django has connected anew when it says so; a try that counts twice would put off the next look."""
+    rows = [attempt(payment(subscription_id=name), idempotency_key=name) for name in ("sub_1", "sub_2", "sub_3")]
+    commit, lost = connection.commit, list[Exception]()
+
+    def commit_unheard() -> None:
+        commit()
+        if not lost:
+            lost.append(OperationalError("server closed the connection unexpectedly"))
+            connection.connection.close()
+            raise lost[0]
+
+    monkeypatch.setattr(connection, "commit", commit_unheard)
+    brought = carry_out([Settle(attempt=row.id, answer=Unknown(why="reset")) for row in rows], now=clock())
+    assert brought == lost * 3
+    assert list(Attempt.objects.values_list("state", "tries")) == [("unknown", 1)] * 3
+
+
 def test_the_end_of_an_outage_locks_payments_in_their_usual_order(stripe_gateway: Gateway, clock: Clock) -> None:
     """Or it and a batch of answers, each with rows that the other wants, would end one of the two."""
     ids = sorted((uuid.uuid4() for _ in range(3)), reverse=True)
