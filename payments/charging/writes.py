@@ -180,18 +180,19 @@ def send_all(attempt_ids: Sequence[int], *, now: datetime) -> list[Sending | Non
         if attempt.state in Attempt.OPEN and (
             attempt.key_is_spent or now - (attempt.key_made_at or now) > KEY_LIFETIME
         ):
-            _give_new_key(attempt, now)
+            _give_new_key(attempt, now, among=len(attempts))
     open_ones = {one.id: one for one in attempts.values() if one.state in Attempt.OPEN}
     if unsent := [one.id for one in open_ones.values() if one.sent_at is None]:
-        Attempt.objects.filter(id__in=unsent, sent_at__isnull=True).update(sent_at=now)
+        with together(len(attempts)):
+            Attempt.objects.filter(id__in=unsent, sent_at__isnull=True).update(sent_at=now)
     found = {one.id: Sending(key=one.idempotency_key, request=one.request) for one in open_ones.values()}
     return [found.get(one) for one in attempt_ids]
 
 
-def _give_new_key(attempt: Attempt, now: datetime) -> None:
+def _give_new_key(attempt: Attempt, now: datetime, *, among: int) -> None:
     # By compare and set: of two workers that see it spent, both must send the same new one, and an attempt that
     # somebody has settled meanwhile keeps the one that it ended with.
-    Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key, state__in=Attempt.OPEN).update(
-        idempotency_key=new_key(), key_made_at=now, key_is_spent=False
-    )
+    as_seen = Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key, state__in=Attempt.OPEN)
+    with together(among):
+        as_seen.update(idempotency_key=new_key(), key_made_at=now, key_is_spent=False)
     attempt.refresh_from_db()

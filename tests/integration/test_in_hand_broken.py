@@ -1,21 +1,23 @@
-"""Several messages in one process whose thread, or its connection to PostgreSQL, is lost: the others go on."""
+"""Several messages in one process whose thread, or its connection to PostgreSQL, is lost, or that want a row that
+somebody holds: the others go on."""
 
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 from billing_project.dev.simulator import Simulator
 from payments import limits
-from payments.charging.claim import LEASE
+from payments.charging.claim import LEASE, confirm_request
 from payments.charging.run import Run
 from payments.gateway import Gateway
 from payments.limits import Endpoint
-from payments.models import Payment
+from payments.models import Attempt, Payment
 from tests.conftest import Clock
 from tests.integration.kafka_client import lines
+from tests.integration.ledger_rows import attempt
 from tests.integration.simulated import wait_until
 from tests.integration.slots import Holding, Start, lose_all_connections, paid, slots, take_in
 
@@ -139,3 +141,23 @@ def test_where_the_thread_has_ended_the_next_message_starts_another_one_for_all(
     assert start([second], gateway).result(60) == 1
     assert left.result(60) == 1
     assert paid() == {"first", "second"}
+
+
+@pytest.mark.parametrize("is_one_message", [False, True])
+def test_a_payment_whose_attempt_somebody_holds_keeps_no_other_from_being_charged(
+    stripe: Simulator, gateway: Holding, clock: Clock, start: Start, is_one_message: bool
+) -> None:
+    """P5: a forgotten transaction at a psql prompt; its own payment is charged when that is over."""
+    locked, good = take_in(clock, "locked", "good")
+    row = attempt(
+        Payment.objects.get(id=locked), sent_at=clock(), idempotency_key="key", key_made_at=clock(),
+        request=confirm_request(payment_method="pm_1"),
+    )  # fmt: skip
+    with transaction.atomic():
+        Attempt.objects.select_for_update().get(id=row.id)
+        running = [start(ids, gateway) for ids in ([[locked, good]] if is_one_message else [[locked], [good]])]
+        wait_until(lambda: paid() == {"good"})
+        assert [one.result(60) for one in running] == ([1] if is_one_message else [0, 1])
+    assert start([locked], gateway).result(60) == 1
+    row.refresh_from_db()
+    assert (row.in_doubt, paid()) == (True, {"locked", "good"})
