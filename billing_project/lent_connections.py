@@ -26,11 +26,14 @@ def borrow() -> None:
 def give_back() -> None:
     """When the task has ended: others may use it. A transaction that it has left open belongs to whoever called it."""
     for connection in _here():
-        if connection.connection is None or connection.in_atomic_block:
+        if connection.in_atomic_block:
+            continue
+        # Nor does one stay that isn't open: this thread would open it again, beside those that are free.
+        del connections[DEFAULT_DB_ALIAS]
+        if connection.connection is None:
             continue
         if not connection.allow_thread_sharing:
             connection.inc_thread_sharing()
-        del connections[DEFAULT_DB_ALIAS]
         _free.append(connection)
 
 

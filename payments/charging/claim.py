@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from payments import retry_policy
 from payments.charging.retry import SCHEDULE, request_attempt
+from payments.charging.together import together
 from payments.gateway import WITH_CHARGE
 from payments.models import Attempt, Payment, Transition
 from payments.models.changes import save_new
@@ -36,8 +37,10 @@ _DUE = """
     ORDER BY due_at, id FOR UPDATE SKIP LOCKED
 """
 _LATEST = """
-    SELECT DISTINCT ON (payment_id) * FROM payments_attempt WHERE payment_id = ANY(%s) ORDER BY payment_id, number DESC
+    SELECT DISTINCT ON (payment_id) payment_id, id FROM payments_attempt WHERE payment_id = ANY(%s)
+    ORDER BY payment_id, number DESC
 """
+_FREE = "SELECT * FROM payments_attempt WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED"
 _LEASE = """
     UPDATE payments_payment SET lease_until = %s, deliveries = deliveries + 1,
         attention = CASE WHEN deliveries + 1 >= %s THEN %s ELSE attention END
@@ -84,13 +87,12 @@ def claim(
 
     `tasks`: in which of Celery's tasks each is charged, to be told in the log.
     """
-    with transaction.atomic():
-        payments = list(Payment.objects.raw(_DUE, [list(payment_ids), now, now]))
+    with together(len(payment_ids)):
+        payments, latest = _free(list(Payment.objects.raw(_DUE, [list(payment_ids), now, now])))
         if not payments:
             return []
         _ask_by_schedule(payments, now=now)
         ids = [payment.id for payment in payments]
-        latest = {attempt.payment_id: attempt for attempt in Attempt.objects.raw(_LATEST, [ids])}
         attempts = {one.id: latest[one.id] for one in payments if _goes_on(one, latest.get(one.id))}
         attempts |= _started([one for one in payments if one.id not in attempts], latest, now=now)
         with connection.cursor() as cursor:
@@ -100,6 +102,20 @@ def claim(
             _claimed(one, attempts[one.id], lease_until=now + LEASE, task=(tasks or {}).get(one.id, ""))
             for one in payments
         ]
+
+
+def _free(payments: Sequence[Payment]) -> tuple[list[Payment], dict[uuid.UUID, Attempt]]:
+    """Those whose latest attempt nobody holds, and these attempts: locked, as what is claimed writes into it. Whoever
+    holds one at a psql prompt has one payment wait for its next doorbell, and no other."""
+    if not payments:
+        return [], {}
+    with connection.cursor() as cursor:
+        cursor.execute(_LATEST, [[payment.id for payment in payments]])
+        latest: dict[uuid.UUID, int] = dict(cursor.fetchall())
+    if not latest:
+        return [*payments], {}
+    free = {attempt.payment_id: attempt for attempt in Attempt.objects.raw(_FREE, [list(latest.values())])}
+    return [one for one in payments if one.id in free or one.id not in latest], free
 
 
 def _ask_by_schedule(payments: Sequence[Payment], *, now: datetime) -> None:

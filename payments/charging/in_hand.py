@@ -35,11 +35,13 @@ class InHand:
         with tracing.span("charge", count=len(payment_ids)):
             message = Message(payment_ids=payment_ids, gateway=gateway, clock=clock, pace=pace)
             with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    # Ours once it runs: where none can be started, the next message tries again.
+                    thread = threading.Thread(target=self._go_on, name="charging", daemon=True)
+                    thread.start()
+                    self._thread = thread
                 self._arrived.put(message)
                 self._run.knock()
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._go_on, name="charging", daemon=True)
-                    self._thread.start()
             message.ended.wait()
             return message.result()
 

@@ -19,7 +19,7 @@ from payments.charging.claim import Claim, claim
 from payments.charging.message import Begun, Message
 from payments.charging.pause import heed, is_paused
 from payments.charging.steps import Call, Clock, steps
-from payments.charging.together import is_lost, renew_connection
+from payments.charging.together import is_lost, renew_connection, session
 from payments.charging.turns import Pace, Turns, plan, take
 from payments.charging.writes import Write, Wrote, carry_out
 from payments.gateway import Gateway
@@ -76,8 +76,8 @@ class Run:
     def go_round(self, *, after_rest: bool = False) -> None:
         """Begin with those whose turn it is, hear the next answers, end messages that are at rest. Raises nothing."""
         try:
-            if after_rest:
-                renew_connection()  # it may be gone
+            if after_rest or connection.errors_occurred:
+                renew_connection()  # it may be gone; and while anybody is at Stripe there is no rest
             self._plan([one for one in self._messages if one.pace and one.turns is None])
             self._let([(one, one.turns) for one in self._messages if one.turns and one.turns.is_time])
             # Whoever has nothing left to wait for ends at once, whatever the others wait for.
@@ -154,14 +154,16 @@ class Run:
         messages = dict.fromkeys(whose.values())
         tasks = {one: message.task for one, message in whose.items()}
         claims: list[Claim] = []
+        before = None
         try:
+            before = session()
             claims = claim(payment_ids=list(whose), now=next(iter(messages)).clock(), tasks=tasks)
             if len(claims) < len(whose) and is_paused():
                 # Whoever waits here would go ahead of what matters more when charging goes on: the sweep knows.
                 for message in messages:
                     message.stop()
         except Exception as trouble:  # noqa: BLE001 - raised when those under way have come to rest
-            if claims or len(messages) == 1 or is_lost():
+            if claims or len(messages) == 1 or is_lost(before):
                 for message in messages:
                     message.fail(trouble)
                 return claims

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 from payments.answers import Account, Answer, Misconfigured, Owner, Rejected, Reply, Seen, Unknown
 from payments.charging.claim import Claim, Step
+from payments.charging.together import together
 from payments.charging.writes import Bind, Learn, Send, Settle, Write
 from payments.gateway import CreateIntent, Gateway
 from payments.limits import Endpoint
@@ -86,7 +87,8 @@ def _charge(claim: Claim, gateway: Gateway, clock: Clock) -> Steps:
         )
         if not isinstance(moved, Seen):
             return (yield from _finish(claim, moved, gateway, clock))
-        Payment.objects.filter(id=claim.payment, intent_id=claim.intent).update(intent_customer=claim.customer)
+        with together(1):
+            Payment.objects.filter(id=claim.payment, intent_id=claim.intent).update(intent_customer=claim.customer)
     return (yield from _confirm(claim, gateway, clock))
 
 

@@ -29,6 +29,13 @@ def renew_connection() -> None:
         close_old_connections()
 
 
-def is_lost() -> bool:
-    """Whether the connection is gone: nobody knows whether the COMMIT was carried out, and others fare no better."""
-    return connection.connection is None or not connection.is_usable()
+def session() -> object:
+    """The connection that what follows is written on; `is_lost` is asked about it afterwards."""
+    connection.ensure_connection()
+    return connection.connection
+
+
+def is_lost(before: object) -> bool:
+    """Whether it is gone: nobody knows whether the COMMIT was carried out, and others fare no better. Another one may
+    stand in its place, as Django connects anew when it leaves a transaction."""
+    return before is None or connection.connection is not before or not connection.is_usable()

@@ -17,7 +17,7 @@ from django.db.models import F
 from payments.answers import Answer, Intent
 from payments.charging.claim import Claim, new_key
 from payments.charging.settle import Settlement, settle_all
-from payments.charging.together import is_lost, together
+from payments.charging.together import is_lost, session, together
 from payments.models import Attempt, Payment
 from payments.retry_policy import KEY_LIFETIME
 
@@ -83,10 +83,12 @@ def carry_out(writes: Sequence[Write], *, now: datetime) -> list[Wrote | Excepti
 
 def _carry_out(alike: Sequence[Write], now: datetime) -> list[Wrote | Exception]:
     if len(alike) > 1:
+        before = None
         try:
+            before = session()
             return _together(alike, now)
         except Exception as trouble:  # noqa: BLE001 - whose it is, is found out below
-            if is_lost():
+            if is_lost(before):
                 # Perhaps the COMMIT was carried out: what counts looks would count this one twice.
                 return [trouble] * len(alike)
             log.warning("written one by one", count=len(alike), error=type(trouble).__name__)
@@ -186,18 +188,19 @@ def send_all(sends: Sequence[Send], *, now: datetime) -> list[Sending | None]:
         if attempt.state in Attempt.OPEN and (
             attempt.key_is_spent or now - (attempt.key_made_at or now) > KEY_LIFETIME
         ):
-            _give_new_key(attempt, now)
+            _give_new_key(attempt, now, among=len(attempts))
     open_ones = {one.id: one for one in attempts.values() if one.state in Attempt.OPEN}
     if unsent := [one.id for one in open_ones.values() if one.sent_at is None]:
-        Attempt.objects.filter(id__in=unsent, sent_at__isnull=True).update(sent_at=now)
+        with together(len(attempts)):
+            Attempt.objects.filter(id__in=unsent, sent_at__isnull=True).update(sent_at=now)
     sendings = {one.id: Sending(key=one.idempotency_key, request=one.request) for one in open_ones.values()}
     return [sendings.get(one.attempt) for one in sends]
 
 
-def _give_new_key(attempt: Attempt, now: datetime) -> None:
+def _give_new_key(attempt: Attempt, now: datetime, *, among: int) -> None:
     # By compare and set: of two workers that see it spent, both must send the same new one, and an attempt that
     # somebody has settled meanwhile keeps the one that it ended with.
-    Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key, state__in=Attempt.OPEN).update(
-        idempotency_key=new_key(), key_made_at=now, key_is_spent=False
-    )
+    as_seen = Attempt.objects.filter(id=attempt.id, idempotency_key=attempt.idempotency_key, state__in=Attempt.OPEN)
+    with together(among):
+        as_seen.update(idempotency_key=new_key(), key_made_at=now, key_is_spent=False)
     attempt.refresh_from_db()

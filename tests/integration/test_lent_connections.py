@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
 
 from billing_project import lent_connections
 
@@ -85,6 +86,35 @@ def test_a_task_that_needs_none_takes_none() -> None:
     thread.start()
     thread.join(60)
     assert lent_connections._free == []
+
+
+def test_after_an_outage_tasks_use_one_connection_again_in_whatever_thread() -> None:
+    """Each thread has tried to connect meanwhile, and none keeps anything of that."""
+    pool = [ThreadPoolExecutor(1) for _ in range(10)]
+
+    def in_vain() -> None:
+        lent_connections.borrow()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(connection.settings_dict, "PORT", "1")
+            with pytest.raises(OperationalError):
+                connection.ensure_connection()
+        lent_connections.give_back()
+
+    def again() -> int:
+        lent_connections.borrow()
+        found = backend()
+        lent_connections.give_back()
+        return found
+
+    try:
+        for thread in pool:
+            thread.submit(in_vain).result(60)
+        backends = {thread.submit(again).result(60) for thread in pool}
+    finally:
+        for thread in pool:
+            thread.shutdown()
+    assert len(backends) == 1
+    assert len(lent_connections._free) == 1
 
 
 def test_an_open_transaction_stays_with_who_opened_it() -> None:

@@ -21,7 +21,7 @@ from tests.conftest import Clock
 from tests.integration.events import accept, record
 from tests.integration.events import event as sent
 from tests.integration.kafka_client import lines
-from tests.integration.test_in_hand import free_connections
+from tests.integration.slots import free_connections
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_redis")]
 

@@ -9,9 +9,12 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from payments import charging, notifications
-from payments.answers import Unknown
-from payments.charging.writes import Settle, Write, carry_out
+from payments.answers import Intent, Seen, Unknown
+from payments.charging import together
+from payments.charging.steps import Call, steps
+from payments.charging.writes import Send, Sending, Settle, Write, carry_out
 from payments.gateway import Gateway
+from payments.limits import Endpoint
 from payments.models import Attempt, Pause, Payment
 from tests.conftest import Clock
 from tests.integration.ledger_rows import attempt, payment, restoring
@@ -83,6 +86,78 @@ def test_a_payment_that_somebody_holds_keeps_no_other_from_being_settled(clock: 
             assert not unknown.filter(id=held.id).exists()
         settling.result(PATIENCE)
     assert unknown.count() == len(rows)
+
+
+def bound(name: str) -> Payment:
+    """A payment with a PaymentIntent."""
+    return payment(
+        subscription_id=name, intent_id=f"pi_{name}", intent_customer="", account_id="acct_1", livemode=False
+    )
+
+
+@pytest.mark.parametrize("is_spent", [False, True])
+def test_an_attempt_that_somebody_holds_keeps_no_other_from_being_sent(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, is_spent: bool
+) -> None:
+    """P5: whether it is marked as sent or gets another key, it is waited for as long as one payment may cost."""
+    monkeypatch.setattr(together, "LONGEST_WAIT", "50ms")
+    monkeypatch.setattr(together, "LONGEST_WAIT_ALONE", "100ms")
+    rows = [
+        attempt(bound(name), idempotency_key=name, key_made_at=clock(), key_is_spent=is_spent)
+        for name in ("sub_1", "sub_2", "sub_3")
+    ]
+    _, held, _ = rows
+    sends: list[Write] = [Send(attempt=row.id, intent=str(row.payment.intent_id)) for row in rows]
+    brought: list[object] = []
+
+    with ThreadPoolExecutor(1) as threads, transaction.atomic():
+        Attempt.objects.select_for_update().get(id=held.id)
+        elsewhere(threads, lambda: brought.extend(carry_out(sends, now=clock()))).result(PATIENCE)
+    assert [type(one) for one in brought] == [Sending, OperationalError, Sending]
+    assert set(Attempt.objects.filter(sent_at=None)) == {held}
+
+
+def test_whose_intent_was_moved_to_its_customer_is_waited_for_no_longer_than_others(
+    stripe_gateway: Gateway, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: it keeps its lease, and Stripe is told once more."""
+    monkeypatch.setattr(together, "LONGEST_WAIT_ALONE", "50ms")
+    row = payment(intent_id="pi_1", customer="cus_2", intent_customer="cus_1", livemode=False)
+    [claim] = charging.claim(payment_ids=[row.id], now=clock())
+    going = steps(claim=claim, gateway=stripe_gateway, clock=clock)
+    call = next(going)
+    assert isinstance(call, Call)
+    assert call.endpoint is Endpoint.UPDATE
+    intent = Intent(
+        id="pi_1", status="requires_confirmation", amount=10_000, currency="KZT", livemode=False, payment=str(row.id),
+        charge="", created_at=clock(),
+    )  # fmt: skip
+
+    with ThreadPoolExecutor(1) as threads, transaction.atomic():
+        Payment.objects.select_for_update().get(id=row.id)
+        moving = elsewhere(threads, lambda: going.send(Seen(intent=intent, request="req_1")))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            moving.result(PATIENCE)
+
+
+def test_a_commit_of_which_no_answer_came_is_not_carried_out_twice(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P3: Django has connected anew when it says so; a try that counts twice would put off the next look."""
+    rows = [attempt(payment(subscription_id=name), idempotency_key=name) for name in ("sub_1", "sub_2", "sub_3")]
+    commit, lost = connection.commit, list[Exception]()
+
+    def commit_unheard() -> None:
+        commit()
+        if not lost:
+            lost.append(OperationalError("server closed the connection unexpectedly"))
+            connection.connection.close()
+            raise lost[0]
+
+    monkeypatch.setattr(connection, "commit", commit_unheard)
+    brought = carry_out([Settle(attempt=row.id, answer=Unknown(why="reset")) for row in rows], now=clock())
+    assert brought == lost * 3
+    assert list(Attempt.objects.values_list("state", "tries")) == [("unknown", 1)] * 3
 
 
 def test_the_end_of_an_outage_locks_payments_in_their_usual_order(stripe_gateway: Gateway, clock: Clock) -> None:
