@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 # A look costs Kafka three short questions.
 LOOK_EVERY = 5.0
+# A look that has no answer by then: Kafka may be away, and nobody stands still for that.
+SLOW_LOOK = 1.0
 # So many times as long as a stall takes to be seen, a new membership is held to have cured the last one.
 CURED_AFTER = 10
 
@@ -51,7 +53,7 @@ class MemberWatch:
         at, places = time.monotonic(), source.lag.places
         # Behind the backlog of others a partition waits for its turn: it does not stand still. Nor does one that nobody
         # asked as the turn began.
-        excused = source.has_more or self._was_paused
+        excused = source.has_more or self._was_paused or self._is_without_answer(at)
         moved = self._patience.turn(places, seconds=0.0 if excused else at - self._turned_at)
         self._turned_at, self._was_paused = at, source.is_paused
         if source.is_paused:
@@ -60,6 +62,9 @@ class MemberWatch:
         if (look := self._look(places, at)) is not None:
             self._judge(places, look, at)
             self._insist_on_progress(places, look, at)
+
+    def _is_without_answer(self, at: float) -> bool:
+        return self._looks is not None and self._looks.is_asking and at > self._looked_at + SLOW_LOOK
 
     def _show_places(self, source: Source, moved: Iterable[int]) -> None:
         lag = source.lag

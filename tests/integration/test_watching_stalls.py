@@ -5,6 +5,7 @@ The consumer is paused behind the loop's back, which looks to the loop exactly l
 
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from confluent_kafka import Producer, TopicPartition
 
 from billing_project.dev.services import Kafka
 from bridge import consumer
-from bridge.kafka import Delivered, KafkaRefuses, Source
+from bridge.kafka import Delivered, KafkaRefuses, Look, Looks, Source
 from bridge.kafka.membership import Membership
-from bridge.watch import judge, member
+from bridge.watch import MemberWatch, judge, member
 from payments import intake
 from payments.models import InboxMessage
 from tests.integration.bridge_member import database_away, events
@@ -204,6 +205,40 @@ def test_the_time_of_a_pause_does_not_count(neighbour: Neighbour, settings: Any)
         for _ in range(5):
             wait_until(pauses_and_goes_on, what="the bridge has looked since")
             looked_at = number(LOOKED)
+
+
+def test_a_late_answer_of_kafka_is_not_taken_for_a_stall(
+    neighbour: Neighbour, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was away meanwhile, and a record has come by the time of its answer: nobody has waited for that."""
+    settings.BRIDGE_STALLED_AFTER = 2 * AFTER
+    late = 3 * AFTER
+    asked_at: list[float] = []
+
+    class Late(Looks):
+        def ask(self, partitions: Iterable[int]) -> None:
+            super().ask(partitions)
+            asked_at.append(time.monotonic())
+
+        def answer(self) -> Look | None:
+            """What it says now, only later."""
+            return super().answer() if asked_at and time.monotonic() > asked_at[-1] + late else None
+
+    with watched_member() as source:
+        source._consumer.pause(source._consumer.assignment())
+        neighbour.send(events("sub_1"), partition=0)
+        monkeypatch.setattr(member, "Looks", Late)
+        watch = MemberWatch()
+        looked_at = number(LOOKED)
+
+        def stands_still() -> bool:
+            assert source.take(limit=1, seconds=0.0) == []
+            watch.round(source)
+            return number(LOOKED) != looked_at
+
+        monkeypatch.setattr(source, "_each_round", lambda _: None)
+        wait_until(stands_still, what="the answer has come")
+        assert by_partition(neighbour, LAG)[0] == 1
 
 
 def test_a_kafka_that_is_away_is_not_taken_for_a_stall(
