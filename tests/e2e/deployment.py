@@ -24,6 +24,8 @@ from billing_project.dev.services import Redis
 from billing_project.dev.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds, of `payments.charging.claim`.
+LEASE = 120
 PYTHON = sys.executable
 CELERY = [PYTHON, "-m", "celery", "-A", "billing_project"]
 COMMANDS = {
@@ -165,9 +167,17 @@ class Deployment:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
 
-    def administer(self, sql: str) -> None:
+    def administer(self, sql: str, *parameters: Any) -> None:
         """What a hand at a psql prompt does, outside of any transaction."""
-        _administer(self.database, sql)
+        _administer(self.database, sql, *parameters)
+
+    def cut_leases(self, *, to: float) -> None:
+        """Let nobody hold a payment for longer than so many seconds, as if the rest of the lease had gone by."""
+        self.administer(
+            "UPDATE payments_payment SET lease_until = now() "
+            "WHERE lease_until > now() AND lease_until < now() + make_interval(secs => %s)",
+            LEASE - to,
+        )
 
     def count(self, sql: str, *parameters: Any) -> int:
         """The one number that a query gives."""
@@ -189,10 +199,15 @@ class Deployment:
             assert time.monotonic() < deadline, f"not within {within} s: {what}, {moved}\n{self._tails()}"
             time.sleep(0.05)
 
-    def wait_until_at_rest(self, *, records: int, within: float = 60) -> None:
-        """Every record has its verdict, nothing is pending, all is told. Fails when nothing moves for so long."""
+    def wait_until_at_rest(self, *, records: int, within: float = 60, leases: float = LEASE) -> None:
+        """Every record has its verdict, nothing is pending, all is told. Fails when nothing moves for so long.
+
+        `leases`: after so many seconds a lease is cut.
+        """
 
         def at_rest() -> bool:
+            if leases < LEASE:
+                self.cut_leases(to=leases)
             taken, pending, untold = self._course()
             return taken >= records and not pending and not untold
 
@@ -227,8 +242,8 @@ def drop_database(*, name: str) -> None:
     _administer(os.environ["TEST_DATABASE_URL"], f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def _administer(database: str, sql: str) -> None:
+def _administer(database: str, sql: str, *parameters: Any) -> None:
     with closing(psycopg2.connect(database)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(sql, parameters or None)

@@ -83,7 +83,7 @@ def test_no_process_needs_a_hand_when_services_are_killed_under_load(
         deployed.wait_until(lambda: deployed.count(UNDER_WAY) > 0, what="payments are under way")
         trouble()
     began_at = time.monotonic()
-    deployed.wait_until_at_rest(records=len(load.records), within=180)
+    deployed.wait_until_at_rest(records=len(load.records), within=180, leases=SIZE.leases)
     took = time.monotonic() - began_at
     audit(deployed, load)
     for promises in ("audit", "audit_offsets"):
