@@ -106,7 +106,7 @@ def audit(seen: Seen, *, system: System, load: Load, staff: Staff, desk: Desk) -
     _audit_ends(found, load, staff)
     _audit_heard(found, seen, system)
     _audit_money_back(found, seen, staff.asked_back + desk.asked_back)
-    _audit_logs(found, system)
+    _audit_logs(found, system, desk)
     _audit_growth(found, system)
     for command in ("audit", "audit_offsets"):
         done = system.command(command)
@@ -193,16 +193,17 @@ def _audit_money_back(audit: Audit, seen: Seen, asked_back: Counter[str]) -> Non
         audit.expect("P1", len(there) <= asked, words)
 
 
-def _audit_logs(audit: Audit, system: System) -> None:
-    """No secret, and nothing personal."""
-    for path in sorted(system.folder.glob("*.log")):
+def _audit_logs(audit: Audit, system: System, desk: Desk) -> None:
+    """No secret, and nothing personal: not in those of the services either, which print what they refuse."""
+    folder = system.folder.parent
+    for path in (*sorted(system.folder.glob("*.log")), *sorted((folder / "services").rglob("log"))):
         text = path.read_text(errors="replace")
-        for word in (*SECRETS.values(), *PERSONAL, "_secret_"):
-            audit.expect("logs", word not in text, f"{path.name} says {word}")
+        for word in (*SECRETS.values(), *PERSONAL, "_secret_", desk.password):
+            audit.expect("logs", word not in text, f"{path.relative_to(folder)} says {word}")
 
 
 def _audit_growth(audit: Audit, system: System) -> None:
-    """Who has lived long enough holds no more memory and no more files than at first."""
+    """Who has lived long enough holds no more memory and no more files than at first; where nothing is broken, all."""
     by_process: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for one in system.measured:
         by_process[one.name, one.pid].append((one.memory, one.files))
@@ -217,6 +218,9 @@ def _audit_growth(audit: Audit, system: System) -> None:
         words = f"{name} ({pid}): {memory[0] / 2**20:.0f} MiB, then {memory[1] / 2**20:.0f} MiB"
         audit.expect("flat", memory[1] <= memory[0] * (1 + GROWS), words)
         audit.expect("flat", files[1] <= files[0] + MORE_FILES, f"{name} ({pid}): {files[0]} files, then {files[1]}")
+    if system.size == "soak":
+        compared = {name for (name, _), values in by_process.items() if len(values) >= MEASURED}
+        audit.expect("flat", compared == set(system.names), f"lived long enough: {compared} of {system.names}")
 
 
 def committed(system: Deployment, partitions: set[int]) -> dict[int, int]:

@@ -36,7 +36,7 @@ class Desk:
 
     def __init__(self, *, system: System, seed: int) -> None:
         self._system, self._chance = system, random.Random(f"desk {seed}")
-        self._password = secrets.token_urlsafe(16)
+        self.password = secrets.token_urlsafe(16)
         self._browser = requests.Session()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
@@ -48,7 +48,7 @@ class Desk:
     def begin(self) -> None:
         """Be hired, and start."""
         made = self._system.command(
-            "createsuperuser", "--noinput", "--username", NAME, "--email", "", DJANGO_SUPERUSER_PASSWORD=self._password
+            "createsuperuser", "--noinput", "--username", NAME, "--email", "", DJANGO_SUPERUSER_PASSWORD=self.password
         )
         assert made.returncode == 0, made.stderr
         self._thread.start()
@@ -120,7 +120,7 @@ class Desk:
     def _open(self, path: str) -> requests.Response:
         page = self._ask("GET", path)
         if "/admin/login/" in page.url:
-            self._post("/admin/login/", page, username=NAME, password=self._password)
+            self._post("/admin/login/", page, username=NAME, password=self.password)
             page = self._ask("GET", path)
             assert "/admin/login/" not in page.url, "not let in"
         return page

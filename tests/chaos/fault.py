@@ -16,6 +16,10 @@ EVERYTHING = "everything"
 Strike = Callable[[System, random.Random], None]
 
 
+class InVain(Exception):
+    """It was there, and met nobody."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """`on`: what it is about, as two faults on the same thing don't strike at once."""

@@ -57,9 +57,10 @@ def all_faults(*, with_small_disk: bool) -> tuple[Fault, ...]:
 
 
 def _of_processes() -> Iterator[Fault]:
-    for name, strike in (("SIGKILL", killed), ("SIGTERM", told_to_end), ("SIGSTOP", stands_still)):
-        for kind in KINDS:
-            yield Fault(kind="process", name=f"{name} {kind}", on=kind, strike=strike(kind))
+    strikes = (("kill", "SIGKILL", killed), ("end", "SIGTERM", told_to_end), ("freeze", "SIGSTOP", stands_still))
+    for kind, name, strike in strikes:
+        for process in KINDS:
+            yield Fault(kind=kind, name=f"{name} {process}", on=process, strike=strike(process))
 
 
 def _one_of(system: System, kind: str, chance: random.Random) -> str:

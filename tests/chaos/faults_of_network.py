@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from tests.chaos.fault import Fault, Strike, away
+from tests.chaos.fault import Fault, InVain, Strike, away
 from tests.chaos.parts import LINKS
 from tests.chaos.system import System
 
@@ -62,10 +62,12 @@ def cut_at_commit(kind: str, *, arrives: bool) -> Strike:
 
     def strike(system: System, chance: random.Random) -> None:
         link = system.network[f"{kind}-postgres"]
-        link.cut_word_arrives = arrives
+        link.cut_word_arrives, before = arrives, link.times_cut
         link.cuts_at = b"COMMIT"
         away(chance)
         link.cuts_at = None
+        if link.times_cut == before:
+            raise InVain
 
     return strike
 

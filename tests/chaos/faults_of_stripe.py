@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.chaos.fault import Fault, Strike, away
+from tests.chaos.fault import Fault, InVain, Strike, away
 from tests.chaos.parts import SECRETS
 from tests.chaos.system import System
 
@@ -42,7 +42,10 @@ def scripted(line: Mapping[str, Any]) -> Strike:
         while any(not fault["struck"] for fault in system.stripe.control.faults()) and time.monotonic() < deadline:
             time.sleep(0.1)
         away(chance)
+        has_struck = any(fault["struck"] for fault in system.stripe.control.faults())
         system.stripe.control.clear_faults()
+        if not has_struck:
+            raise InVain
 
     return strike
 

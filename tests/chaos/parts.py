@@ -6,12 +6,12 @@ SECRETS = {
     "SECRET_KEY": "chaosDjangoSecretKeyThatNobodyMayReadInALogFile0123456789",
 }
 KINDS = ("bridge", "worker", "beat", "relay", "web")
-# Who talks to whom.
+# Who talks to whom; `staff` is who types commands.
 USERS = {
-    "postgres": KINDS,
-    "redis": ("bridge", "worker", "beat", "web"),
+    "postgres": (*KINDS, "staff"),
+    "redis": ("bridge", "worker", "beat", "web", "staff"),
     "kafka": ("bridge", "relay"),
-    "stripe": ("worker",),
+    "stripe": ("worker", "web", "staff"),
 }
 # Kafka's second broker leads some of the partitions.
 SECOND = "second-kafka"

@@ -16,8 +16,10 @@ from kafka.errors import KafkaError
 from tests.chaos.audit import Seen, as_lines, count_repeats
 from tests.chaos.desk import Desk
 from tests.chaos.plan import Struck
+from tests.chaos.processes import Ended
 from tests.chaos.staff import Failed, Staff
 from tests.chaos.system import System
+from tests.e2e.deployment import Deployment
 from tests.proof.audit import Audit
 
 PROMISES = {
@@ -54,7 +56,8 @@ class Report:
     def note(self, *, system: System, seen: Seen, audit: Audit, staff: Staff, desk: Desk) -> None:
         """Everything that is counted at the end."""
         self.broken += audit.broken
-        self.figures = {
+        self.figures |= {
+            "faults that met nobody": sum(len(one.in_vain) for one in self.struck),
             "records": len(seen.topic),
             "payments": len(audit.payments),
             "statuses": Counter(str(payment.status) for payment in audit.payments),
@@ -72,6 +75,7 @@ class Report:
             ),
             "processes that ended by themselves": _kinds(system, previous=False),
             "processes of the version before that ended by themselves": _kinds(system, previous=True),
+            "comparisons of memory and of open files": audit.checked["flat"],
             "checks that held": {name: audit.checked[name] - self._broken(name) for name in PROMISES},
         }
 
@@ -125,9 +129,9 @@ class Report:
         if "all" in found["recovered after"]:
             yield "an event was told again after a fault: median, worst", _pair(found["recovered after"]["all"])
         if self.settled is not None:
-            yield "settled or shown to a person after the last fault and event", f"{self.settled:.0f} s"
+            yield "settled or shown to a person after the last fault", f"{self.settled:.0f} s"
         if self.at_rest is not None:
-            yield "at rest after the last fault and event", f"{self.at_rest:.0f} s"
+            yield "at rest after the last fault", f"{self.at_rest:.0f} s"
 
     def write(self) -> None:
         """report.md and report.json."""
@@ -136,12 +140,12 @@ class Report:
         (self.folder / "report.json").write_text(json.dumps(self.as_json(), indent=1, default=str) + "\n")
 
 
-def keep_evidence(system: System, folder: Path, *, failed: Sequence[Failed]) -> None:
+def keep_evidence(system: Deployment, folder: Path, *, ended: Sequence[Ended], failed: Sequence[Failed]) -> None:
     """The ledger, all rows and records that can still be read, and who ended by itself; the logs are there already."""
     (folder / "ledger.json").write_text(json.dumps(system.stripe.control.ledger(), indent=1))
     (folder / "requests.json").write_text(json.dumps(system.stripe.control.requests(), default=str))
     trouble = {
-        "ended by themselves": [asdict(one) for one in system.ended_by_itself],
+        "ended by themselves": [asdict(one) for one in ended],
         "what staff met": [asdict(one) for one in failed],
     }
     (folder / "processes.json").write_text(json.dumps(trouble, indent=1))

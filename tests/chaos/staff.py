@@ -120,7 +120,7 @@ class Staff:
         try:
             with self._system.terminal:
                 is_previous = self._system.is_previous
-                done = self._system.command(*arguments)
+                done = self._system.command(*arguments, **self._system.own_env["staff"])
             code, said = done.returncode, done.stderr
         except subprocess.TimeoutExpired as late:
             code, said = -1, f"took {late.timeout:.0f} s, and hadn't ended"

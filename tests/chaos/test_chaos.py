@@ -68,13 +68,13 @@ def test_nothing_is_lost_whatever_breaks(
             report.broken.append(f"harness: {trouble!r}")
             with capsys.disabled():
                 print(f"\nCHAOS_SEED={SEED}; the evidence is in {folder}")
-            keep_evidence(system, folder, failed=[*staff.failed, *desk.failed])
+            keep_evidence(system, folder, ended=system.ended_by_itself, failed=[*staff.failed, *desk.failed])
             raise
         finally:
             report.seconds = time.monotonic() - began_at
             report.write()
         if report.broken:
-            keep_evidence(system, folder, failed=[*staff.failed, *desk.failed])
+            keep_evidence(system, folder, ended=system.ended_by_itself, failed=[*staff.failed, *desk.failed])
     for name in ("services", "small_disk", "previous"):
         shutil.rmtree(folder / name, ignore_errors=True)
     with capsys.disabled():
@@ -112,15 +112,15 @@ def live(system: System, staff: Staff, desk: Desk, report: Report, load: Any) ->
     while not (settled := _is_settled(system, records)) and time.monotonic() < deadline:
         system.let_banks_decide()
         time.sleep(0.25)
-    report.settled = time.monotonic() - quiet_at
-    report.figures["load ended after the last fault"] = quiet_at - last_fault_at
+    report.settled = time.monotonic() - last_fault_at
+    report.figures["the last event, command or click after the last fault"] = f"{quiet_at - last_fault_at:.0f} s"
     if not settled:
         report.broken.append(f"P5: neither settled nor shown within {SOON:.0f} s")
     deadline = quiet_at + REST_WITHIN
     while system.rows(UNDER_WAY)[0][:4] != (0, 0, 0, 0) and time.monotonic() < deadline:
         system.let_banks_decide()
         time.sleep(0.5)
-    report.at_rest = time.monotonic() - quiet_at
+    report.at_rest = time.monotonic() - last_fault_at
 
 
 def _is_settled(system: System, records: int) -> bool:

@@ -3,8 +3,10 @@
 With all guards the same scenario is green, or a red one would show nothing. How a guard is taken away is in `without`.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -12,7 +14,10 @@ import pytest
 
 from billing_project.dev.simulator.records import PaymentIntent
 from tests.chaos.audit import committed
+from tests.chaos.processes import Ended
+from tests.chaos.report import keep_evidence
 from tests.chaos.scene import EVENTS, HELD, UNDER_WAY, Scene
+from tests.chaos.staff import Failed
 from tests.e2e.deployment import Deployment
 
 pytestmark = pytest.mark.timeout(180)
@@ -204,3 +209,25 @@ def _is_heard_of(deployment: Deployment, made: PaymentIntent) -> bool:
     """It is canceled, or bound."""
     bound = {intent for (intent,) in deployment.rows("SELECT intent_id FROM payments_payment")}
     return made.status == "canceled" or made.id in bound
+
+
+# --- The evidence
+
+
+def test_a_red_run_leaves_ledger_rows_records_and_who_failed(scene: Scene, tmp_path: Path) -> None:
+    """So that whoever reads it needs nothing that has gone with the run."""
+    scene.start()
+    scene.send()
+    assert scene.rests()
+    ended = [Ended(name="worker 0", is_previous=False, code=3, tail="the end")]
+    failed = [Failed(arguments=["audit"], code=2, said="no")]
+    keep_evidence(scene.deployment, tmp_path, ended=ended, failed=failed)
+    ledger = json.loads((tmp_path / "ledger.json").read_text())
+    assert ledger["totals"]["successful_charges"] == EVENTS
+    for topic in ("payments", "notifications"):
+        assert len((tmp_path / f"kafka_topic_{topic}.jsonl").read_text().splitlines()) == EVENTS
+    for table in ("payment", "attempt", "inboxmessage", "outboxmessage"):
+        assert len((tmp_path / f"payments_{table}.csv").read_text().splitlines()) == 1 + EVENTS
+    found = json.loads((tmp_path / "processes.json").read_text())
+    assert [one["name"] for one in found["ended by themselves"]] == ["worker 0"]
+    assert [one["said"] for one in found["what staff met"]] == ["no"]
