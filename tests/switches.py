@@ -5,6 +5,7 @@ Each switch fails if there is nothing to switch off any more, and everything is 
 
 import inspect
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,9 +36,9 @@ def drop_index(name: str) -> None:
 
 
 def rewrite(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], *, old: str, new: str) -> None:
-    """Replace one piece of a function's source, until the test is over. It must be there exactly once."""
+    """Replace one piece of a function's or method's source, until the test is over. It must be there exactly once."""
     module = sys.modules[function.__module__]
-    source = inspect.getsource(function)
+    source = textwrap.dedent(inspect.getsource(function))
     assert source.count(old) == 1, f"{old!r} isn't in {function.__name__} once"
     changed: dict[str, Any] = {}
     exec(compile(source.replace(old, new), inspect.getfile(function), "exec"), vars(module), changed)  # noqa: S102

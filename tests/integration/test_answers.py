@@ -92,6 +92,7 @@ def test_401_and_403_are_our_configuration(
         ({"kind": "status", "status": 503}, True),
         ({"kind": "status", "status": 429, "effect": "none"}, False),
         ({"kind": "status", "status": 409, "effect": "none"}, False),
+        ({"kind": "status", "status": 402}, False),
         ({"kind": "reset", "effect": "before"}, False),
         ({"kind": "reset", "effect": "after"}, False),
         ({"kind": "cut"}, False),
@@ -104,11 +105,31 @@ def test_401_and_403_are_our_configuration(
 def test_whatever_proves_nothing_is_unknown(
     stripe: Simulator, stripe_gateway: Gateway, fault: dict[str, Any], spent: bool
 ) -> None:
-    """P3: 5xx, 409, 429, resets and bodies that can't be read are neither success nor failure."""
+    """P3: 5xx, 409, 429, a 402 without a code, resets and bodies that can't be read are neither success nor failure."""
     stripe.control.add_fault(endpoint="payment_intents.confirm", **fault)
     answer = confirm(stripe_gateway, "pm_card_visa")
     assert isinstance(answer, Unknown), answer
     assert answer.key_is_spent is spent
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "status", "status": 402, "effect": "none"}, {"kind": "garble"}], ids=["without", "garbled"]
+)
+def test_a_402_without_a_code_that_can_be_read_is_no_decline(
+    stripe: Simulator, stripe_gateway: Gateway, fault: dict[str, Any]
+) -> None:
+    """P3: whoever hasn't said why has declined nothing that we could believe."""
+    stripe.control.add_fault(endpoint="payment_intents.confirm", **fault)
+    assert isinstance(confirm(stripe_gateway, "pm_card_chargeDeclined"), Unknown)
+
+
+def test_a_bank_that_has_seen_this_charge_before_has_not_declined_it(
+    stripe: Simulator, stripe_gateway: Gateway
+) -> None:
+    """P3: `duplicate_transaction` on the confirm itself speaks of an earlier charge, which perhaps went through."""
+    stripe.control.add_payment_method(id="pm_twice", decline_code="duplicate_transaction")
+    answer = confirm(stripe_gateway, "pm_twice")
+    assert answer == Unknown(why="duplicate_transaction", http_status=402, request=answer.request)
 
 
 def test_a_clash_of_keys_is_unknown_and_asks_for_another_key(stripe_gateway: Gateway) -> None:
@@ -134,15 +155,15 @@ def test_the_sdk_makes_one_try_and_no_more(stripe: Simulator, stripe_gateway: Ga
     assert len(stripe.control.requests(endpoint="payment_intents.create")) == 1
 
 
+LIES: list[tuple[dict[str, Any], str]] = [
+    ({"amount": 9_999}, "amount is 9999, not 10000"),
+    ({"currency": "usd"}, "currency is USD, not KZT"),
+    ({"metadata": {"payment_id": "another"}}, "payment is another"),
+]
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("lie", "what"),
-    [
-        ({"amount": 9_999}, "amount is 9999, not 10000"),
-        ({"currency": "usd"}, "currency is USD, not KZT"),
-        ({"metadata": {"payment_id": "another"}}, "payment is another"),
-    ],
-)
+@pytest.mark.parametrize(("lie", "what"), LIES)
 def test_an_answer_about_something_else_is_never_settled(
     stripe: Simulator, stripe_gateway: Gateway, clock: Clock, lie: dict[str, Any], what: str
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from billing_project.dev.simulator import Simulator
 from payments import charging
-from payments.answers import Declined, Seen
+from payments.answers import Answer, Declined, Rejected, Seen, Unknown
 from payments.charging.claim import LEASE
 from payments.gateway import Gateway
 from payments.models import Attempt, Payment, Transition
@@ -18,6 +18,9 @@ from tests.integration.one_payment import charge, take_in, told
 from tests.stepping import bind, steps
 
 pytestmark = pytest.mark.django_db
+
+PAID, DECLINED = ("pm_1", "success", "succeeded"), ("pm_card_chargeDeclined", "failed", "declined")
+NO, REFUSAL, NOTHING = Declined(code="card_declined"), Rejected(code="resource_missing"), Unknown(why="reset")
 
 
 def test_a_good_card_is_charged_once_and_told(stripe: Simulator, stripe_gateway: Gateway, clock: Clock) -> None:
@@ -155,17 +158,20 @@ def test_a_method_of_a_customer_is_charged_for_that_customer(
     assert len(stripe.control.requests(endpoint="payment_methods.retrieve")) == 1
 
 
+@pytest.mark.parametrize("answer", [NO, REFUSAL, NOTHING], ids=lambda answer: type(answer).__name__)
+@pytest.mark.parametrize("settled", [PAID, DECLINED], ids=lambda settled: settled[1])
 def test_a_late_answer_to_a_settled_attempt_changes_nothing(
-    stripe: Simulator, stripe_gateway: Gateway, clock: Clock
+    stripe_gateway: Gateway, clock: Clock, settled: tuple[str, str, str], answer: Answer
 ) -> None:
-    """`success` never changes, whatever arrives afterwards."""
-    take_in(clock, method="pm_1")
+    """`success` never changes, whatever arrives afterwards, nor is a decline told twice."""
+    method, *ends = settled
+    take_in(clock, method=method)
     charge(stripe_gateway, clock)
     attempt = Attempt.objects.get()
     before = list(Transition.objects.values_list("id", flat=True))
-    charging.settle(attempt_id=attempt.id, answer=Declined(code="card_declined"), now=clock())
+    charging.settle(attempt_id=attempt.id, answer=answer, now=clock())
     attempt.refresh_from_db()
-    assert (Payment.objects.get().status, attempt.state) == ("success", "succeeded")
+    assert [Payment.objects.get().status, attempt.state] == ends
     assert list(Transition.objects.values_list("id", flat=True)) == before
     assert len(told()) == 1
 

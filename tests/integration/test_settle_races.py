@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from payments import charging, notifications
-from payments.answers import Intent, Seen, Unknown
+from payments.answers import Declined, Intent, Seen, Unknown
 from payments.charging import together
 from payments.charging.steps import Call, steps
 from payments.charging.writes import Send, Sending, Settle, Write, carry_out
@@ -65,6 +65,24 @@ def test_settling_never_undoes_what_a_worker_writes_before_it_confirms(clock: Cl
     row.refresh_from_db()
     assert row.in_doubt is (written == "sent_at")
     assert (row.state, getattr(row, written)) == ("unknown", new)
+
+
+def test_a_method_that_comes_in_while_a_decline_is_settled_is_tried(clock: Clock) -> None:
+    """P5: whoever settles sees what an event has just written, or nobody would ever try what it has brought."""
+    row = attempt(bound("sub_1"), idempotency_key="key", sent_at=clock())
+
+    def settle() -> None:
+        charging.settle(attempt_id=row.id, answer=Declined(code="card_declined"), now=clock() + timedelta(seconds=1))
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Payment.objects.update(next_payment_method="pm_2")
+            settling = elsewhere(threads, settle)
+            while not waiting():  # it wants the payment, to read it or to write it
+                assert not settling.done()
+        settling.result(PATIENCE)
+    found = Payment.objects.get()
+    assert (found.status, found.payment_method, found.next_payment_method) == ("pending", "pm_2", "")
 
 
 def test_a_payment_that_somebody_holds_keeps_no_other_from_being_settled(clock: Clock) -> None:

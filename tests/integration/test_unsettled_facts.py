@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from payments.answers import Misconfigured, Rejected, Unknown
-from payments.models import Attempt, Transition
-from tests.integration.ledger_rows import FAILED, NOW, attempt, payment
+from payments.models import Attempt, OutboxMessage, Transition
+from tests.integration.ledger_rows import FAILED, NOW, attempt, payment, restoring
 from tests.integration.settled import SOON, seen, settle
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,21 @@ def test_only_what_was_sent_can_be_in_doubt(sent: bool) -> None:
     """P3, P5: a create that got no answer took nothing, so that a refusal of the confirm can be believed later."""
     _, tried = settle(Unknown(why="reset"), sent_at=NOW if sent else None)
     assert (tried.state, tried.in_doubt, tried.tries) == ("unknown", sent, 1)
+
+
+@pytest.mark.parametrize("state", Attempt.OPEN)
+@pytest.mark.parametrize("status", ["requires_capture", "brand_new"])
+def test_a_status_that_nobody_knows_is_no_outcome(status: str, state: str) -> None:
+    """P3: 200 is not success. What isn't listed, today's or tomorrow's, is looked at again and not told."""
+    with restoring():
+        attempt(payment(intent_id="pi_1", livemode=False), state=state, sent_at=NOW)
+    row, tried = settle(seen(status))
+    assert (row.status, row.settled_at, tried.state, tried.ended_at) == ("pending", None, "unknown", None)
+    assert row.due_at
+    assert row.due_at > SOON
+    whys = [step.why for step in Transition.objects.all()]
+    assert whys == [f"outcome unknown: {status}"] * (state != Attempt.State.UNKNOWN)
+    assert not OutboxMessage.objects.exists()
 
 
 def test_a_key_that_is_spent_stays_spent_until_it_is_replaced() -> None:

@@ -13,5 +13,8 @@ ONLY = os.environ.get("PROOF_HISTORY", "")
 # Places where each behaviour is struck in other ways than by death, drawn from all; None: all of them.
 OTHERWISE = {"sample": 2, "ci": 5, "full": 30, "soak": None}[SIZE]
 
+# So many histories with a strike the whole of the proof runs at least; the sample stands for none.
+LEAST = {"sample": 0, "ci": 2_500, "full": 2_500, "soak": 2_500}[SIZE]
+
 # Random histories: hundreds of lives each, so few in the sample; the soak is for a night.
 RANDOM_HISTORIES = {"sample": 20, "ci": 100, "full": 2_000, "soak": 100_000}[SIZE]

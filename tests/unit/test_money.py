@@ -4,6 +4,8 @@ import json
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from payments import money
 from payments.money import PriceUnit
@@ -29,6 +31,8 @@ TABLE = (
     + [(currency, 100, Decimal("0.01")) for currency in TWO_DECIMALS]
 )
 FRACTION_OF_MINOR = "must be a whole number, as prices come in minor units (PRICE_UNIT)"
+# The same examples each time, however slow the machine is.
+examples = settings(derandomize=True, deadline=None, max_examples=200, database=None)
 BY_CURRENCY = pytest.mark.parametrize(("currency", "per_unit", "smallest"), TABLE, ids=[row[0] for row in TABLE])
 
 
@@ -61,6 +65,18 @@ def test_a_price_in_minor_units_is_charged_as_it_stands(currency: str, per_unit:
         minor = price * per_unit
         assert money.to_minor(minor, currency=currency, unit="minor") == minor
         assert money.to_price(int(minor), currency=currency, unit="minor") == minor
+
+
+@examples
+@given(st.integers(1, money.MAX_MINOR), st.sampled_from(["major", "minor"]))
+def test_every_amount_that_can_be_charged_is_a_price_and_comes_back(number: int, unit: PriceUnit) -> None:
+    """What we tell, read again, is what was charged: any amount of each currency, from the smallest to the largest."""
+    for currency, per_unit, smallest in TABLE:
+        step = int(per_unit * smallest)  # what comes in tens or hundreds only, rounded down to the next of them
+        minor = max(step, number // step * step)
+        price = money.to_price(minor, currency=currency, unit=unit)
+        assert money.to_minor(price, currency=currency, unit=unit) == minor, currency
+        assert money.to_minor(Decimal(str(money.as_json_number(price))), currency=currency, unit=unit) == minor
 
 
 @BY_CURRENCY

@@ -1,5 +1,6 @@
-"""Webhooks while a worker has the payment, in two threads at once, and without Redis."""
+"""Webhooks while a worker has the payment, in two threads at once, and how fast they are answered."""
 
+import gc
 import socket
 import time
 from collections.abc import Iterator
@@ -97,9 +98,14 @@ def test_two_deliveries_at_once_are_one_row(unknown: Payment, url: str, stripe: 
 # Redis and time
 
 
-@pytest.fixture(params=["dead", "hanging"])
-def no_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
-    """Redis's address is one where nobody listens, or where somebody listens and never answers."""
+@pytest.fixture(params=["there", "dead", "hanging"])
+def redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
+    """It is there, or its address is one where nobody listens, or where somebody listens and never answers."""
+    if request.param == "there":
+        yield "there"
+        # What was rung has reached it.
+        wait_until(tasks.queued)
+        return
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
         if request.param == "dead":
@@ -114,10 +120,20 @@ def no_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
     limits.connect_redis.cache_clear()
 
 
-def test_without_redis_webhooks_are_answered_as_fast(unknown: Payment, no_redis: str, url: str) -> None:
+@pytest.fixture
+def _collected() -> Iterator[None]:
+    """Looking through all that pytest has loaded takes up to half a second of a busy machine: not while we measure."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_collected")
+def test_webhooks_are_answered_fast_with_and_without_redis(unknown: Payment, redis: str, url: str) -> None:
     """The doorbell is best effort: the payment is due, and the sweep will find it. Aim: 100 ms."""
     times = answer_times(url, unknown, count=20)
-    print(f"redis {no_redis}: median {times[10] * 1000:.1f} ms, slowest {times[-1] * 1000:.1f} ms")
+    print(f"redis {redis}: median {times[10] * 1000:.1f} ms, slowest {times[-1] * 1000:.1f} ms")
     assert times[-1] < 0.5
     assert times[len(times) // 2] < 0.1
     due_at = Payment.objects.get().due_at
