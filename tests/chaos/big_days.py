@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import subprocess
 import tarfile
 import time
@@ -55,8 +56,9 @@ def deploy(system: System, _: random.Random) -> None:
             assert time.monotonic() - began_at < READY_WITHIN, f"{new} isn't ready: {system.tail(new)}"
             time.sleep(0.2)
         code = system.stop(old)
-        assert code == 0, f"{old} ended with {code}: {system.tail(old)}"
         system.replace(old, new)
+        # Of one that was late `late_to_end` tells.
+        assert code in (0, -signal.SIGKILL), f"{old} ended with {code}: {system.tail(old)}"
 
 
 def lossy_failover(system: System, chance: random.Random) -> None:

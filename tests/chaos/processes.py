@@ -1,11 +1,15 @@
 """What is seen of processes from outside, and how they are made to stand still."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+
+from tests.chaos.shifted import SAY_WHERE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,15 @@ class Measured:
     at: float
     memory: int
     files: int
+
+
+def keep_where_it_is(child: "subprocess.Popen[bytes]", *, log: Path, into: Path) -> None:
+    """One that doesn't end says where each of its threads is; that outlives its log."""
+    before = log.stat().st_size
+    child.send_signal(SAY_WHERE)
+    time.sleep(1)
+    with into.open("ab") as file:
+        file.write(f"{log.name}\n".encode() + log.read_bytes()[before:])
 
 
 @contextmanager

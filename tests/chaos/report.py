@@ -73,6 +73,9 @@ class Report:
             "commands of the version before that failed": Counter(
                 one.arguments[0] for one in staff.failed if one.is_previous
             ),
+            "processes of the version before that were told to end and didn't": sum(
+                one.is_previous for one in system.late_to_end
+            ),
             "processes that ended by themselves": _kinds(system, previous=False),
             "processes of the version before that ended by themselves": _kinds(system, previous=True),
             "comparisons of memory and of open files": audit.checked["flat"],

@@ -4,8 +4,10 @@ Run by its path, as it also starts the product's former versions, which are in a
 forward (`time.monotonic`) are left alone, as a real jump leaves them.
 """
 
+import faulthandler
 import os
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -14,6 +16,8 @@ from pathlib import Path
 import time_machine
 
 LOOK_EVERY = 0.2
+# Have it write into its log where each of its threads is. Celery has uses for the usual ones.
+SAY_WHERE = signal.SIGRTMIN + 1
 
 
 def follow(path: Path) -> None:
@@ -42,6 +46,7 @@ def main() -> None:
     # gunicorn's workers are forks, and threads don't survive one.
     os.register_at_fork(after_in_child=begin)
     begin()
+    faulthandler.register(SAY_WHERE)
     sys.path[0] = str(Path.cwd())
     if command == "-m":
         sys.argv = arguments

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -20,15 +19,14 @@ from billing_project.dev.services.process import find_free_ports
 from billing_project.dev.simulator import Simulator
 from tests.chaos.load import probe
 from tests.chaos.network import Network
-from tests.chaos.parts import KINDS, LINKS, SECOND, SECRETS, USERS
-from tests.chaos.processes import Ended, Measured, measure
+from tests.chaos.parts import KINDS, SECOND, SECRETS, USERS
+from tests.chaos.processes import Ended, Measured, keep_where_it_is, measure
 from tests.chaos.sender import Listener, Sender
 from tests.chaos.sizes import Size
-from tests.chaos.small_disk import SmallDisk, mounted
-from tests.e2e.deployment import COMMANDS, PYTHON, ROOT, Deployment
+from tests.chaos.small_disk import SmallDisk
+from tests.e2e.deployment import COMMANDS, PYTHON, Deployment
 
 SHIFTED = Path(__file__).with_name("shifted.py")
-CACHE = ROOT / ".data" / "cache"
 # Between two looks at the processes: whether they are there, and what they hold.
 LOOK_EVERY = 0.25
 MEASURE_EVERY = 5.0
@@ -58,12 +56,13 @@ class System(Deployment):
         many = dict.fromkeys(KINDS, size.replicas) | {"beat": 1, "web": 1}
         self.names = [f"{kind} {number}" for kind in KINDS for number in range(many[kind])]
         self.ended_by_itself: list[Ended] = []
-        self.late_to_end: list[str] = []
+        self.late_to_end: list[Ended] = []
         self.measured: list[Measured] = []
         self.told_at: dict[str, float] = {}
         self._probes = 0
         self._lock = threading.RLock()
         self._down: set[str] = set()
+        self._of_previous: set[str] = set()
         self._over = threading.Event()
         self.env |= SECRETS | {"HTTPS_ONLY": "false", "KAFKA_SESSION_TIMEOUT_MS": str(size.session_ms)}
         self._connect_links()
@@ -135,6 +134,8 @@ class System(Deployment):
         with self._lock:
             super().start(*names)
             self._down.difference_update(names)
+            self._of_previous.difference_update(names)
+            self._of_previous.update(names if self.is_previous else ())
 
     def kill(self, name: str) -> None:
         """SIGKILL, to this process alone: its children find out by themselves."""
@@ -145,7 +146,7 @@ class System(Deployment):
             child.wait()
 
     def stop(self, name: str) -> int:
-        """SIGTERM, and the exit code; one that doesn't end in time is written down, and killed."""
+        """SIGTERM, and the exit code; one that doesn't end in time says where it is, is written down, and killed."""
         with self._lock:
             self._down.add(name)
             child = self._children.pop(name)
@@ -153,9 +154,10 @@ class System(Deployment):
         try:
             return child.wait(ENDS_WITHIN)
         except subprocess.TimeoutExpired:
-            self.late_to_end.append(name)
+            keep_where_it_is(child, log=self.log(name), into=self.folder.parent / "late.log")
             child.kill()
-            return child.wait()
+            self.late_to_end.append(self._ended(name, child.wait()))
+            return child.returncode
 
     def replace(self, old: str, new: str) -> None:
         """From now on the new one is kept up in the old one's place."""
@@ -187,6 +189,11 @@ class System(Deployment):
         return None
 
     @property
+    def unmeant(self) -> list[Ended]:
+        """All that ended in a way that nobody had meant."""
+        return [*self.ended_by_itself, *self.late_to_end]
+
+    @property
     def is_previous(self) -> bool:
         """Whether the previous version's code is what is started now."""
         return self.root == self.previous
@@ -203,6 +210,9 @@ class System(Deployment):
         except psycopg2.Error:
             return None
 
+    def _ended(self, name: str, code: int) -> Ended:
+        return Ended(name=name, is_previous=name in self._of_previous, code=code, tail=self.tail(name))
+
     def _note(self, value: bytes) -> None:
         told = json.loads(value)["payment"]
         self.told_at.setdefault(told["subscriptionId"], time.monotonic())
@@ -215,9 +225,7 @@ class System(Deployment):
                 for name in self.names:
                     child = self._children.get(name)
                     if child is not None and name not in self._down and (code := child.poll()) is not None:
-                        self.ended_by_itself.append(
-                            Ended(name=name, is_previous=self.is_previous, code=code, tail=self.tail(name))
-                        )
+                        self.ended_by_itself.append(self._ended(name, code))
                         self.start(name)
                 children = {name: child.pid for name, child in self._children.items()}
             if time.monotonic() >= measure_at:
@@ -235,24 +243,3 @@ class System(Deployment):
         for intent in waiting:
             with suppress(Exception):
                 self.stripe.control.resolve(payment_intent=intent)
-
-
-@contextmanager
-def whole_system(*, folder: Path, size: Size, seed: int, previous: Path | None = None) -> Iterator[System]:
-    """Everything, up, with the code of the previous version if there is one; and gone afterwards."""
-    with ExitStack() as stack:
-        network = stack.enter_context(Network(*LINKS))
-        proxies = [network[f"{kind}-{name}"].port for name in ("kafka", SECOND) for kind in USERS["kafka"]]
-        services = Services(data=folder / "services", cache=CACHE, durable=True, proxies=proxies[:2])
-        disk = stack.enter_context(mounted(folder / "small_disk"))
-        stack.enter_context(services)
-        second = Kafka(folder=folder / "services" / "second", cache=CACHE, proxies=proxies[2:], joins=services.kafka)
-        stack.callback(second.stop)
-        second.start()
-        stripe = stack.enter_context(Simulator(seed=seed))
-        logs = folder / "logs"
-        logs.mkdir(parents=True)
-        system = System(folder=logs, services=services, stripe=stripe, network=network, size=size, second_broker=second)
-        system.small_disk, system.previous = disk, previous
-        system.root = previous or system.root
-        yield stack.enter_context(system)

@@ -19,7 +19,8 @@ from tests.chaos.plan import make_plan, strike
 from tests.chaos.report import Report, keep_evidence
 from tests.chaos.sizes import NAME, SEED, SIZE
 from tests.chaos.staff import Staff
-from tests.chaos.system import SOON, System, whole_system
+from tests.chaos.system import SOON, System
+from tests.chaos.whole_system import whole_system
 from tests.e2e.deployment import ROOT
 
 pytestmark = pytest.mark.timeout(6 * 3600)
@@ -62,19 +63,18 @@ def test_nothing_is_lost_whatever_breaks(
                 found = audit(seen, system=system, load=load, staff=staff, desk=desk)
                 report.note(system=system, seen=seen, audit=found, staff=staff, desk=desk)
             report.broken += [f"staff: {one}" for one in (*staff.failed, *desk.failed) if one.counts]
-            ended = [one for one in system.ended_by_itself if not one.is_previous]
-            report.broken += [f"processes: {one}" for one in (*ended, *system.late_to_end)]
+            report.broken += [f"processes: {one}" for one in system.unmeant if not one.is_previous]
         except BaseException as trouble:
             report.broken.append(f"harness: {trouble!r}")
             with capsys.disabled():
                 print(f"\nCHAOS_SEED={SEED}; the evidence is in {folder}")
-            keep_evidence(system, folder, ended=system.ended_by_itself, failed=[*staff.failed, *desk.failed])
+            keep_evidence(system, folder, ended=system.unmeant, failed=[*staff.failed, *desk.failed])
             raise
         finally:
             report.seconds = time.monotonic() - began_at
             report.write()
         if report.broken:
-            keep_evidence(system, folder, ended=system.ended_by_itself, failed=[*staff.failed, *desk.failed])
+            keep_evidence(system, folder, ended=system.unmeant, failed=[*staff.failed, *desk.failed])
     for name in ("services", "small_disk", "previous"):
         shutil.rmtree(folder / name, ignore_errors=True)
     with capsys.disabled():
