@@ -40,12 +40,11 @@ class TooLate(Exception):
     """The window begins after what the database has forgotten. The text says when it must begin."""
 
 
-def check_from(*, from_at: datetime) -> None:
+def check_from(*, from_at: datetime, now: datetime) -> None:
     """Raise `TooLate` where the database itself shows that more was forgotten than is asked for."""
     pause = Pause.objects.filter(cause=Pause.Cause.RESTORED, ended_at__isnull=True).first()
-    if pause is None:
-        return
-    last = InboxMessage.objects.filter(received_at__lt=pause.began_at).order_by("-id").first()
+    until = pause.began_at if pause else now  # what was read since may be what was forgotten
+    last = InboxMessage.objects.filter(received_at__lt=until).order_by("-id").first()
     if last and from_at > last.received_at:
         raise TooLate(
             f"the last record that the database remembers is of {last.received_at:%Y-%m-%dT%H:%M:%SZ}: "

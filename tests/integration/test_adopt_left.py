@@ -194,6 +194,20 @@ def test_the_command_refuses_a_window_that_is_too_short_and_says_what_is_left(bo
     assert not charging.is_paused()
 
 
+def test_a_window_that_is_too_short_is_refused_also_where_nothing_has_paused_charging(books: Books) -> None:
+    """After a failover that has lost no record the bridge sees nothing."""
+    Pause.objects.all().delete()
+    books.take_in("a")
+    books.advance(minutes=10)
+    now = books.clock()
+    with pytest.raises(reconcile.TooLate, match="the last record that the database remembers is of"):
+        reconcile.reconcile(
+            from_at=now - timedelta(minutes=5), until_at=now, asked_by="aida", gateway=books.gateway,
+            clock=books.clock, adopt=True,
+        )  # fmt: skip
+    assert books.lists_asked() == []
+
+
 @pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=" ".join)
 def test_an_adoption_with_an_end_is_refused(books: Books, more: list[str]) -> None:
     """P1: charging would go on, and what Stripe has charged after that end would be charged once more."""
