@@ -33,7 +33,7 @@ FURTHEST = ("succeeded", "processing", "requires_action")
 BEFORE = timedelta(hours=1)
 
 # How many PaymentIntents are left that keep charging paused, by why.
-LEFT = ("missing", "not adopted")
+LEFT = ("missing", charging.NOT_ADOPTED)
 
 
 class TooLate(Exception):
@@ -77,10 +77,10 @@ def adopt_all(course: Course) -> None:
 
 def resume(course: Course) -> None:
     """Let charging and refunds go on, if nothing is left: also of what a comparison has found before."""
-    if not any(course.run.counts.get(why) for why in LEFT):
+    if not course.run.counts.get(charging.NOT_ADOPTED):
         open_ = Break.objects.filter(kind=Break.Kind.PAID_THERE, closed_at__isnull=True, payment__isnull=False)
         may_be_charged = open_.filter(payment__closed_at__isnull=True).exclude(payment__status=Payment.Status.SUCCESS)
-        course.count("not adopted", may_be_charged.count())
+        course.count(charging.NOT_ADOPTED, may_be_charged.count())
     if not any(course.run.counts.get(why) for why in LEFT):
         charging.resume(cause=Pause.Cause.RESTORED, who=WHO, now=course.clock())
 
@@ -143,7 +143,7 @@ def _note(course: Course, payment: Payment, found: ListedIntent, refusal: chargi
         return
     log.warning("not adopted", payment=str(payment.id), intent=found.intent.id, why=refusal.text)
     if refusal.passes:
-        course.count("not adopted")
+        course.count(charging.NOT_ADOPTED)
     else:
         _give_up(course, payment, found)
 
@@ -159,9 +159,9 @@ def _give_up(course: Course, payment: Payment, found: ListedIntent) -> None:
             # It would be charged once more; or it was closed without a look at Stripe, and the next one would be.
             is_open = payment.closed_at is None or payment.intent_id is None
             if taken and is_open and payment.status != Payment.Status.SUCCESS:
-                course.count("not adopted")
+                course.count(charging.NOT_ADOPTED)
         case _:
-            course.count("abandoned" if _cancel(course, found) else "not adopted")
+            course.count("abandoned" if _cancel(course, found) else charging.NOT_ADOPTED)
 
 
 def _tell_missing(course: Course, found: ListedIntent) -> None:

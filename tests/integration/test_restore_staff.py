@@ -7,10 +7,14 @@ import pytest
 from payments import charging, jobs, notifications, reconcile
 from payments.charging import NotClosed
 from payments.models import Job, OutboxMessage, Payment
-from tests.integration.books import Books, backup, breaks, no_guards, restored
+from tests.integration.books import UNKNOWN, Books, backup, breaks, no_guards, restored
 from tests.integration.desk import ask
 
 pytestmark = pytest.mark.django_db
+
+FORGOTTEN = NotClosed(
+    text="the database was restored, and Stripe may have charged it since: run manage.py reconcile --adopt first"
+)
 
 
 def close(books: Books, payment: Payment) -> NotClosed | None:
@@ -39,9 +43,7 @@ def test_what_may_have_been_charged_is_not_closed_before_stripe_was_asked(books:
     payment = books.take_in("a")
     books.forgotten(payment, "succeeded")
     restored(books)
-    assert close(books, payment) == NotClosed(
-        text="the database was restored, and Stripe may have charged it since: run manage.py reconcile --adopt first"
-    )
+    assert close(books, payment) == FORGOTTEN
     assert told() == []
     books.adopt()
     payment.refresh_from_db()
@@ -62,6 +64,20 @@ def test_what_stripe_was_asked_about_can_be_closed_though_something_else_is_left
     books.adopt()
     made.refresh_from_db()
     assert (made.status, charging.is_paused(), books.stripe.ledger.twice_charged()) == ("success", False, {})
+
+
+def test_what_an_adoption_could_not_bind_is_not_closed_after_it_either(books: Books) -> None:
+    """P3: it is paid, and the customer would be told that it has failed."""
+    payment = books.take_in("a")
+    books.forgotten(payment, "succeeded")
+    restored(books)
+    Payment.objects.update(lease_until=books.clock() + timedelta(minutes=1))
+    assert books.adopt().counts["not adopted"] == 1
+    assert close(books, payment) == FORGOTTEN
+    books.advance(minutes=2)
+    books.adopt()
+    payment.refresh_from_db()
+    assert payment.status == "success"
 
 
 def test_what_was_closed_without_a_look_at_stripe_keeps_charging_paused(books: Books) -> None:
@@ -127,7 +143,12 @@ def test_a_window_that_misses_what_a_comparison_has_found_does_not_end_the_pause
     assert (charging.is_paused(), breaks()) == (True, [("paid_there", intent)])
     assert adopt_from(books, hours=2).counts["not adopted"] == 1
     assert charging.is_paused()
-    books.adopt()
+    abroad = books.stray(payment_id=UNKNOWN, subscription_id="c")
+    left = adopt_from(books, hours=2).counts
+    assert (left["missing"], left["not adopted"]) == (1, 1), "each is said"
+    assert close(books, payment) == FORGOTTEN
+    books.stripe.control.refund(payment_intent=abroad)
+    books.adopt(cancel_missing=True)
     payment.refresh_from_db()
     assert (payment.status, charging.is_paused(), breaks()) == ("success", False, [])
 
