@@ -54,8 +54,9 @@ def check_from(*, from_at: datetime, now: datetime) -> None:
 
 def adopt_all(course: Course) -> None:
     """Bind, settle, cancel what lost."""
-    charging.pause(cause=Pause.Cause.RESTORED, reason=ADOPTING, who=WHO, now=course.clock())
     run = course.run
+    # Of the moment at which this run began, so that it is one of those that have asked since.
+    charging.pause(cause=Pause.Cause.RESTORED, reason=ADOPTING, who=WHO, now=run.began_at)
     run.counts = {}
     _stop_jobs(course)
     candidates: dict[uuid.UUID, list[ListedIntent]] = {}

@@ -1,6 +1,7 @@
 """After a restore nobody is charged twice by what staff and jobs do before Stripe was asked, nor by what they did."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -24,12 +25,12 @@ def close(books: Books, payment: Payment) -> NotClosed | None:
     )
 
 
-def adopt_from(books: Books, *, hours: float) -> reconcile.Result:
+def adopt_from(books: Books, *, hours: float, clock: Callable[[], datetime] | None = None) -> reconcile.Result:
     """What an operator does who takes so many hours ago to be early enough."""
     now = books.clock()
     return reconcile.reconcile(
         from_at=now - timedelta(hours=hours), until_at=now + timedelta(minutes=5), asked_by="aida",
-        gateway=books.gateway, clock=books.clock, adopt=True,
+        gateway=books.gateway, clock=clock or books.clock, adopt=True,
     )  # fmt: skip
 
 
@@ -78,6 +79,16 @@ def test_what_an_adoption_could_not_bind_is_not_closed_after_it_either(books: Bo
     books.adopt()
     payment.refresh_from_db()
     assert payment.status == "success"
+
+
+def test_an_adoption_that_has_begun_the_pause_itself_has_asked_too(books: Books) -> None:
+    """Though its clock has moved on between the two."""
+    payment = books.take_in("a")
+    books.stray(payment_id=UNKNOWN, subscription_id="b")
+    books.advance(seconds=1)
+    assert adopt_from(books, hours=1, clock=lambda: books.clock.advance(seconds=1)).counts["missing"] == 1
+    assert charging.is_paused()
+    assert close(books, payment) is None
 
 
 def test_what_was_closed_without_a_look_at_stripe_keeps_charging_paused(books: Books) -> None:
