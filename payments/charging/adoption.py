@@ -26,6 +26,9 @@ NOT_PAID = ("requires_payment_method", "requires_confirmation")
 
 WHO = "adoption"
 
+# So the names of Stripe's test methods begin: what they stand for is named by another id in each answer.
+TEST_METHOD = "pm_card_"
+
 
 @dataclass(frozen=True, kw_only=True)
 class NotAdopted:
@@ -55,6 +58,7 @@ def adopt(
             return None
         if isinstance(answer, Declined):
             _use_up_method(payment, found.declined_method)
+            _keep_method(payment, found.declined_method)
             if payment.status == Payment.Status.FAILED:
                 _ask_again(payment, found.declined_method, now)
         attempt = _attempt_for(payment, found, max(tries, 1), now)
@@ -89,8 +93,8 @@ def _forgotten(payment: Payment, found: ListedIntent, tries: int) -> Seen | Decl
     there was tried again only where a charge says so."""
     if payment.status == Payment.Status.SUCCESS:
         return None
-    if found.intent.status == "requires_action" and payment.attempts.filter(state__in=Attempt.OPEN, number__gt=1):
-        # Perhaps of an earlier attempt: a worker asks about this one.
+    if found.intent.status == "requires_action" and _may_be_of_an_earlier_attempt(payment):
+        # A worker asks about the one that is under way, or makes the one that is asked for.
         return None
     if found.intent.status not in NOT_PAID:
         return found.seen
@@ -103,6 +107,18 @@ def _forgotten(payment: Payment, found: ListedIntent, tries: int) -> Seen | Decl
         # An earlier method's: its customer has failed to confirm, say. This one was not tried.
         return None
     return replace(refusal, intent=found.intent)
+
+
+def _may_be_of_an_earlier_attempt(payment: Payment) -> bool:
+    """Whether what the PaymentIntent shows needn't be of the attempt that the payment waits for."""
+    return _waits_for_its_next(payment) or payment.attempts.filter(state__in=Attempt.OPEN, number__gt=1).exists()
+
+
+def _waits_for_its_next(payment: Payment) -> bool:
+    """Whether an attempt was asked for after others, and hasn't begun as far as is known here."""
+    if payment.status != Payment.Status.PENDING or not payment.attempts.exists():
+        return False
+    return not payment.attempts.filter(state__in=Attempt.OPEN).exists()
 
 
 def _is_known(payment: Payment, refusal: Declined) -> bool:
@@ -119,6 +135,19 @@ def _use_up_method(payment: Payment, method: str) -> None:
         payment.payment_method, payment.customer = method, payment.next_customer
         payment.next_payment_method, payment.next_customer = "", None
         payment.save(update_fields=["payment_method", "customer", "next_payment_method", "next_customer"])
+
+
+def _keep_method(payment: Payment, method: str) -> None:
+    """P2: a method that was asked for, and whose turn hasn't come, is tried after what another one was declined with.
+    One that came in later still takes its place."""
+    if _waits_for_its_next(payment) and not payment.next_payment_method and not _is_its_own(payment, method):
+        payment.next_payment_method, payment.next_customer = payment.payment_method, payment.customer
+        payment.save(update_fields=["next_payment_method", "next_customer"])
+
+
+def _is_its_own(payment: Payment, method: str) -> bool:
+    """Whether a method that Stripe names is, as far as can be known, the payment's present one."""
+    return method in ("", payment.payment_method) or payment.payment_method.startswith(TEST_METHOD)
 
 
 def _ask_again(payment: Payment, method: str, now: datetime) -> None:
