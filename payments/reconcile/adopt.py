@@ -17,6 +17,7 @@ from payments import charging
 from payments.answers import ListedIntent, Seen
 from payments.limits import Endpoint
 from payments.models import Attempt, Break, InboxMessage, Job, Pause, Payment
+from payments.reconcile import breaks
 from payments.reconcile.course import Course
 from payments.reconcile.examine import read_uuid
 from payments.reconcile.open_breaks import examine_intent
@@ -190,8 +191,7 @@ def _is_taken(course: Course, found: ListedIntent, payment: Payment) -> bool:
 
 
 def _is_unsettled(found: ListedIntent) -> bool:
-    about = Break.objects.filter(kind=Break.Kind.PAID_THERE, intent_id=found.intent.id, closed_at__isnull=True)
-    return about.exists()
+    return breaks.is_open(kind=Break.Kind.PAID_THERE, intent=found.intent.id)
 
 
 def _cancel(course: Course, found: ListedIntent) -> bool:

@@ -164,6 +164,18 @@ def test_a_window_that_misses_what_a_comparison_has_found_does_not_end_the_pause
     assert (payment.status, charging.is_paused(), breaks()) == ("success", False, [])
 
 
+def test_a_comparison_does_not_pause_again_for_what_a_person_has_settled(books: Books) -> None:
+    """Somebody has found out whose money it was; every ten minutes it is seen again."""
+    books.forgotten(books.take_in("a"), "succeeded", amount=999)
+    books.compare()
+    [broken] = reconcile.open_breaks()
+    reconcile.settle_break(break_id=broken.id, who="aida", why="of the old system", now=books.clock())
+    books.adopt()
+    assert not charging.is_paused()
+    books.compare()
+    assert (charging.is_paused(), breaks()) == (False, [])
+
+
 def test_what_was_made_just_before_the_window_is_found(books: Books) -> None:
     """It may have been bound just after what the database remembers last."""
     payment = books.take_in("a")
@@ -193,6 +205,7 @@ def test_a_second_decline_that_is_forgotten_is_told_again_under_its_number(books
         before = told()
         assert len(before) == 2
     restored(books)
+    books.take_in("a", method="pm_lost_card")  # read once more
     assert len(told()) == 1
     books.adopt() if not hours else adopt_from(books, hours=0.5)
     assert told() == before
@@ -203,6 +216,7 @@ def test_a_second_decline_that_is_forgotten_is_told_again_under_its_number(books
         (2, "declined"),
     ]
     confirms = books.confirms()
+    books.advance(seconds=1)
     books.take_in("a", method="pm_stolen_card")
     books.charge(payment)
     assert books.confirms() == confirms + 1
