@@ -58,9 +58,9 @@ def adopt(
             return None
         if isinstance(answer, Declined):
             _use_up_method(payment, found.declined_method)
-            _keep_method(payment, found.declined_method)
+            _keep_method(payment, found)
             if payment.status == Payment.Status.FAILED:
-                _ask_again(payment, found.declined_method, now)
+                _ask_again(payment, now)
         attempt = _attempt_for(payment, found, max(tries, 1), now)
     settle(attempt_id=attempt.id, answer=answer, now=now, who=WHO)
     return None
@@ -101,7 +101,8 @@ def _forgotten(payment: Payment, found: ListedIntent, tries: int) -> Seen | Decl
     refusal = found.seen.refusal
     if refusal is None or _is_known(payment, refusal):
         return None
-    if payment.status == Payment.Status.FAILED and not (tries and refusal.charge):
+    if payment.status == Payment.Status.FAILED and not (tries and refusal.charge and _is_its_own(payment, found)):
+        # Told already; or another card, which nobody has asked for here: the customer's own try.
         return None
     if not refusal.charge and found.declined_method not in ("", payment.payment_method, payment.next_payment_method):
         # An earlier method's: its customer has failed to confirm, say. This one was not tried.
@@ -137,23 +138,24 @@ def _use_up_method(payment: Payment, method: str) -> None:
         payment.save(update_fields=["payment_method", "customer", "next_payment_method", "next_customer"])
 
 
-def _keep_method(payment: Payment, method: str) -> None:
+def _keep_method(payment: Payment, found: ListedIntent) -> None:
     """P2: a method that was asked for, and whose turn hasn't come, is tried after what another one was declined with.
     One that came in later still takes its place."""
-    if _waits_for_its_next(payment) and not payment.next_payment_method and not _is_its_own(payment, method):
+    if _waits_for_its_next(payment) and not payment.next_payment_method and not _is_its_own(payment, found):
         payment.next_payment_method, payment.next_customer = payment.payment_method, payment.customer
         payment.save(update_fields=["next_payment_method", "next_customer"])
 
 
-def _is_its_own(payment: Payment, method: str) -> bool:
-    """Whether a method that Stripe names is, as far as can be known, the payment's present one."""
-    return method in ("", payment.payment_method) or payment.payment_method.startswith(TEST_METHOD)
+def _is_its_own(payment: Payment, found: ListedIntent) -> bool:
+    """Whether the method that was declined there is, as far as can be known, the payment's present one."""
+    known = found.declined_method in ("", payment.payment_method)
+    return known or payment.payment_method.startswith(TEST_METHOD)
 
 
-def _ask_again(payment: Payment, method: str, now: datetime) -> None:
+def _ask_again(payment: Payment, now: datetime) -> None:
     """It was asked for, and that is forgotten, too: so it is told once more, under the number that it had."""
     request_attempt(
-        payment=payment, asked_by=payment.asked_by, payment_method=method or payment.payment_method, customer=None,
+        payment=payment, asked_by=payment.asked_by, payment_method=payment.payment_method, customer=None,
         now=now, why="it was tried once more, which was forgotten",
     )  # fmt: skip
     payment.save()

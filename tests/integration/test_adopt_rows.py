@@ -271,3 +271,15 @@ def test_who_is_asked_to_confirm_was_so_before_the_next_method_came() -> None:
     assert adopt(listed("requires_action")) is None
     row.refresh_from_db()
     assert (row.status, row.payment_method, row.attempts.count()) == ("pending", "pm_2", 1)
+
+
+@pytest.mark.parametrize(("method", "attempts"), [("pm_9", 1), ("pm_1", 2), ("", 2)])
+def test_a_failed_payment_takes_no_card_that_the_customer_has_tried_by_themselves(method: str, attempts: int) -> None:
+    """Nobody has asked for it here: it is neither told nor tried again by schedule."""
+    with restoring():
+        row = payment(**FAILED | BOUND)
+    before(row, state="declined", charge_id="ch_1", ended_at=NOW - SECOND)
+    assert adopt(listed("requires_payment_method", refusal=LOST, method=method), tries=1) is None
+    row.refresh_from_db()
+    assert (row.status, row.payment_method, row.attempts.count()) == ("failed", "pm_1", attempts)
+    assert row.notifications.count() == attempts - 1
