@@ -1,7 +1,8 @@
 """After a restore: which of several PaymentIntents is bound, and what keeps charging paused until a person acts."""
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -168,7 +169,7 @@ def _in_their_time(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Now(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return books.clock()
 
     monkeypatch.setattr(command, "datetime", Now)
