@@ -26,6 +26,9 @@ NOT_PAID = ("requires_payment_method", "requires_confirmation")
 
 WHO = "adoption"
 
+# So the names of Stripe's test methods begin: what they stand for is named by another id in each answer.
+TEST_METHOD = "pm_card_"
+
 
 @dataclass(frozen=True, kw_only=True)
 class NotAdopted:
@@ -55,8 +58,9 @@ def adopt(
             return None
         if isinstance(answer, Declined):
             _use_up_method(payment, found.declined_method)
+            _keep_method(payment, found)
             if payment.status == Payment.Status.FAILED:
-                _ask_again(payment, found.declined_method, now)
+                _ask_again(payment, now)
         attempt = _attempt_for(payment, found, max(tries, 1), now)
     settle(attempt_id=attempt.id, answer=answer, now=now, who=WHO)
     return None
@@ -89,20 +93,33 @@ def _forgotten(payment: Payment, found: ListedIntent, tries: int) -> Seen | Decl
     there was tried again only where a charge says so."""
     if payment.status == Payment.Status.SUCCESS:
         return None
-    if found.intent.status == "requires_action" and payment.attempts.filter(state__in=Attempt.OPEN, number__gt=1):
-        # Perhaps of an earlier attempt: a worker asks about this one.
+    if found.intent.status == "requires_action" and _may_be_of_an_earlier_attempt(payment):
+        # A worker asks about the one that is under way, or makes the one that is asked for.
         return None
     if found.intent.status not in NOT_PAID:
         return found.seen
     refusal = found.seen.refusal
     if refusal is None or _is_known(payment, refusal):
         return None
-    if payment.status == Payment.Status.FAILED and not (tries and refusal.charge):
+    if payment.status == Payment.Status.FAILED and not (tries and refusal.charge and _is_its_own(payment, found)):
+        # Told already; or another card, which nobody has asked for here: the customer's own try.
         return None
     if not refusal.charge and found.declined_method not in ("", payment.payment_method, payment.next_payment_method):
         # An earlier method's: its customer has failed to confirm, say. This one was not tried.
         return None
     return replace(refusal, intent=found.intent)
+
+
+def _may_be_of_an_earlier_attempt(payment: Payment) -> bool:
+    """Whether what the PaymentIntent shows needn't be of the attempt that the payment waits for."""
+    return _waits_for_its_next(payment) or payment.attempts.filter(state__in=Attempt.OPEN, number__gt=1).exists()
+
+
+def _waits_for_its_next(payment: Payment) -> bool:
+    """Whether an attempt was asked for after others, and hasn't begun as far as is known here."""
+    if payment.status != Payment.Status.PENDING or not payment.attempts.exists():
+        return False
+    return not payment.attempts.filter(state__in=Attempt.OPEN).exists()
 
 
 def _is_known(payment: Payment, refusal: Declined) -> bool:
@@ -121,10 +138,24 @@ def _use_up_method(payment: Payment, method: str) -> None:
         payment.save(update_fields=["payment_method", "customer", "next_payment_method", "next_customer"])
 
 
-def _ask_again(payment: Payment, method: str, now: datetime) -> None:
+def _keep_method(payment: Payment, found: ListedIntent) -> None:
+    """P2: a method that was asked for, and whose turn hasn't come, is tried after what another one was declined with.
+    One that came in later still takes its place."""
+    if _waits_for_its_next(payment) and not payment.next_payment_method and not _is_its_own(payment, found):
+        payment.next_payment_method, payment.next_customer = payment.payment_method, payment.customer
+        payment.save(update_fields=["next_payment_method", "next_customer"])
+
+
+def _is_its_own(payment: Payment, found: ListedIntent) -> bool:
+    """Whether the method that was declined there is, as far as can be known, the payment's present one."""
+    known = found.declined_method in ("", payment.payment_method)
+    return known or payment.payment_method.startswith(TEST_METHOD)
+
+
+def _ask_again(payment: Payment, now: datetime) -> None:
     """It was asked for, and that is forgotten, too: so it is told once more, under the number that it had."""
     request_attempt(
-        payment=payment, asked_by=payment.asked_by, payment_method=method or payment.payment_method, customer=None,
+        payment=payment, asked_by=payment.asked_by, payment_method=payment.payment_method, customer=None,
         now=now, why="it was tried once more, which was forgotten",
     )  # fmt: skip
     payment.save()

@@ -28,6 +28,9 @@ LOST_COMMITS = (
     "Stripe what was charged since then, and resumes charging."
 )
 
+# Under this an adoption counts what it couldn't bind.
+NOT_ADOPTED = "not adopted"
+
 
 def is_paused() -> bool:
     """Whether anything keeps charging from going on."""
@@ -36,12 +39,12 @@ def is_paused() -> bool:
 
 def may_have_forgotten() -> bool:
     """Whether the database was put back, and Stripe may have charged what looks as if it was never tried: until an
-    adoption has asked for all of it."""
+    adoption has asked for all of it, and has bound what it found of payments that are here."""
     restored = Pause.objects.filter(cause=Pause.Cause.RESTORED, ended_at__isnull=True).first()
     if restored is None:
         return False
-    adopted = Reconciliation.objects.filter(adopt=True, ended_at__isnull=False, began_at__gte=restored.began_at)
-    return not adopted.exists()
+    ended = Reconciliation.objects.filter(adopt=True, ended_at__isnull=False, began_at__gte=restored.began_at)
+    return all(run.counts.get(NOT_ADOPTED) for run in ended)
 
 
 def pause(*, cause: str, reason: str, who: str, now: datetime) -> bool:

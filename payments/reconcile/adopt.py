@@ -17,6 +17,7 @@ from payments import charging
 from payments.answers import ListedIntent, Seen
 from payments.limits import Endpoint
 from payments.models import Attempt, Break, InboxMessage, Job, Pause, Payment
+from payments.reconcile import breaks
 from payments.reconcile.course import Course
 from payments.reconcile.examine import read_uuid
 from payments.reconcile.open_breaks import examine_intent
@@ -33,19 +34,18 @@ FURTHEST = ("succeeded", "processing", "requires_action")
 BEFORE = timedelta(hours=1)
 
 # How many PaymentIntents are left that keep charging paused, by why.
-LEFT = ("missing", "not adopted")
+LEFT = ("missing", charging.NOT_ADOPTED)
 
 
 class TooLate(Exception):
     """The window begins after what the database has forgotten. The text says when it must begin."""
 
 
-def check_from(*, from_at: datetime) -> None:
+def check_from(*, from_at: datetime, now: datetime) -> None:
     """Raise `TooLate` where the database itself shows that more was forgotten than is asked for."""
     pause = Pause.objects.filter(cause=Pause.Cause.RESTORED, ended_at__isnull=True).first()
-    if pause is None:
-        return
-    last = InboxMessage.objects.filter(received_at__lt=pause.began_at).order_by("-id").first()
+    until = pause.began_at if pause else now  # what was read since may be what was forgotten
+    last = InboxMessage.objects.filter(received_at__lt=until).order_by("-id").first()
     if last and from_at > last.received_at:
         raise TooLate(
             f"the last record that the database remembers is of {last.received_at:%Y-%m-%dT%H:%M:%SZ}: "
@@ -55,8 +55,9 @@ def check_from(*, from_at: datetime) -> None:
 
 def adopt_all(course: Course) -> None:
     """Bind, settle, cancel what lost."""
-    charging.pause(cause=Pause.Cause.RESTORED, reason=ADOPTING, who=WHO, now=course.clock())
     run = course.run
+    # Of the moment at which this run began, so that it is one of those that have asked since.
+    charging.pause(cause=Pause.Cause.RESTORED, reason=ADOPTING, who=WHO, now=run.began_at)
     run.counts = {}
     _stop_jobs(course)
     candidates: dict[uuid.UUID, list[ListedIntent]] = {}
@@ -78,10 +79,10 @@ def adopt_all(course: Course) -> None:
 
 def resume(course: Course) -> None:
     """Let charging and refunds go on, if nothing is left: also of what a comparison has found before."""
-    if not any(course.run.counts.get(why) for why in LEFT):
+    if not course.run.counts.get(charging.NOT_ADOPTED):
         open_ = Break.objects.filter(kind=Break.Kind.PAID_THERE, closed_at__isnull=True, payment__isnull=False)
         may_be_charged = open_.filter(payment__closed_at__isnull=True).exclude(payment__status=Payment.Status.SUCCESS)
-        course.count("not adopted", may_be_charged.count())
+        course.count(charging.NOT_ADOPTED, may_be_charged.count())
     if not any(course.run.counts.get(why) for why in LEFT):
         charging.resume(cause=Pause.Cause.RESTORED, who=WHO, now=course.clock())
 
@@ -144,7 +145,7 @@ def _note(course: Course, payment: Payment, found: ListedIntent, refusal: chargi
         return
     log.warning("not adopted", payment=str(payment.id), intent=found.intent.id, why=refusal.text)
     if refusal.passes:
-        course.count("not adopted")
+        course.count(charging.NOT_ADOPTED)
     else:
         _give_up(course, payment, found)
 
@@ -160,9 +161,9 @@ def _give_up(course: Course, payment: Payment, found: ListedIntent) -> None:
             # It would be charged once more; or it was closed without a look at Stripe, and the next one would be.
             is_open = payment.closed_at is None or payment.intent_id is None
             if taken and is_open and payment.status != Payment.Status.SUCCESS:
-                course.count("not adopted")
+                course.count(charging.NOT_ADOPTED)
         case _:
-            course.count("abandoned" if _cancel(course, found) else "not adopted")
+            course.count("abandoned" if _cancel(course, found) else charging.NOT_ADOPTED)
 
 
 def _tell_missing(course: Course, found: ListedIntent) -> None:
@@ -190,8 +191,7 @@ def _is_taken(course: Course, found: ListedIntent, payment: Payment) -> bool:
 
 
 def _is_unsettled(found: ListedIntent) -> bool:
-    about = Break.objects.filter(kind=Break.Kind.PAID_THERE, intent_id=found.intent.id, closed_at__isnull=True)
-    return about.exists()
+    return breaks.is_open(kind=Break.Kind.PAID_THERE, intent=found.intent.id)
 
 
 def _cancel(course: Course, found: ListedIntent) -> bool:

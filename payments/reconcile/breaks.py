@@ -46,6 +46,11 @@ def note(*, found: Difference, now: datetime) -> bool:
     return is_news
 
 
+def is_open(*, kind: str, intent: str) -> bool:
+    """Whether nobody has settled such a break of this PaymentIntent, and it isn't over."""
+    return Break.objects.filter(kind=kind, intent_id=intent, closed_at__isnull=True).exists()
+
+
 def close_agreeing(*, broken: Break, now: datetime) -> None:
     """The books agree by now."""
     _close(broken, who=RECONCILIATION, why="the books agree", now=now)

@@ -36,7 +36,7 @@ def examine(course: Course, *, charge: Charge, payment: Payment | None) -> set[s
             found = _differences(charge, payment, others)
     for one in found:
         course.count("breaks", breaks.note(found=one, now=course.clock()))
-    if payment and any(one.kind == Break.Kind.PAID_THERE for one in found) and _may_be_charged_again(charge, payment):
+    if payment and _may_be_charged_again(charge, payment) and _is_unsettled(charge, found):
         pause_for_lost_commits(who=RECONCILIATION, now=course.clock())
     return {one.kind for one in found}
 
@@ -114,6 +114,12 @@ def _differences(charge: Charge, payment: Payment | None, others: Collection[str
 def _may_be_charged_again(charge: Charge, payment: Payment) -> bool:
     open_here = payment.closed_at is None and payment.status != Payment.Status.SUCCESS
     return open_here and payment.intent_id != charge.intent
+
+
+def _is_unsettled(charge: Charge, found: Iterable[Difference]) -> bool:
+    """Whether it was taken, and no person has said why that needn't agree."""
+    paid_there = any(one.kind == Break.Kind.PAID_THERE for one in found)
+    return paid_there and breaks.is_open(kind=Break.Kind.PAID_THERE, intent=charge.intent)
 
 
 def _find_others(charge: Charge, subscription: str) -> set[str]:

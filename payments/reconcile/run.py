@@ -92,7 +92,7 @@ def reconcile(
     `adopt`: instead bind again what the database has forgotten, and resume charging. Raises `Busy`, `TooLate`.
     """
     if adopt:
-        check_from(from_at=from_at)
+        check_from(from_at=from_at, now=clock())
     books = Books(gateway=gateway, clock=clock, page_size=page_size, give_up_at=give_up_at)
     runs: list[Reconciliation] = []
     with _alone():

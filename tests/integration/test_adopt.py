@@ -107,11 +107,12 @@ def test_a_pending_payment_whose_intent_is_older_than_the_window_is_looked_at(bo
         request={"payment_method": "pm_card_chargeDeclinedLostCard", "off_session": True},
     )  # fmt: skip
     asked = books.confirms()
+    books.take_in("b")
     books.began_at = books.clock()
     books.adopt()
     payment.refresh_from_db()
     assert (payment.status, payment.code, payment.attempts.count()) == ("failed", "lost_card", 2)
-    books.charge()
+    books.charge(payment)
     assert books.confirms() == asked
 
 

@@ -1,12 +1,14 @@
 """After a restore: which of several PaymentIntents is bound, and what keeps charging paused until a person acts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from payments import charging, notifications, reconcile
+from payments.management.commands import reconcile as command
 from payments.models import Attempt, Pause, Payment
 from tests.integration.books import UNKNOWN, Books, breaks, restored
 
@@ -161,24 +163,62 @@ def test_an_adoption_that_is_interrupted_leaves_charging_paused(books: Books) ->
     assert not charging.is_paused()
 
 
+@pytest.fixture
+def _in_their_time(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command looks at the clock of the books, which may be hours ahead."""
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return books.clock()
+
+    monkeypatch.setattr(command, "datetime", Now)
+
+
+@pytest.mark.usefixtures("_in_their_time")
 def test_the_command_refuses_a_window_that_is_too_short_and_says_what_is_left(books: Books) -> None:
-    """Exit code 2 while something is left; 0 when charging goes on."""
+    """Exit code 3 while something is left; 0 when charging goes on."""
     books.take_in("a")
     Pause.objects.update(began_at=books.clock() + timedelta(seconds=1))
     books.advance(minutes=5)
     since = (books.clock() - timedelta(minutes=1)).isoformat()
-    until = ("--to", (books.clock() + timedelta(minutes=9)).isoformat())
     with pytest.raises(CommandError, match="the last record that the database remembers is of"):
-        call_command("reconcile", "--adopt", "--from", since, *until)
+        call_command("reconcile", "--adopt", "--from", since)
     books.stray(status="requires_payment_method", payment_id=UNKNOWN, subscription_id="a")
     since = (books.clock() - timedelta(minutes=30)).isoformat()
     out = StringIO()
     with pytest.raises(CommandError, match="charging stays paused: 1 missing") as left:
-        call_command("reconcile", "--adopt", "--from", since, *until, stdout=out, stderr=StringIO())
+        call_command("reconcile", "--adopt", "--from", since, stdout=out, stderr=StringIO())
     assert left.value.returncode == 3
-    call_command("reconcile", "--adopt", "--cancel-missing", "--from", since, *until, stdout=out, stderr=StringIO())
+    call_command("reconcile", "--adopt", "--cancel-missing", "--from", since, stdout=out, stderr=StringIO())
     assert "charging goes on" in out.getvalue()
     assert not charging.is_paused()
+
+
+def test_a_window_that_is_too_short_is_refused_also_where_nothing_has_paused_charging(books: Books) -> None:
+    """After a failover that has lost no record the bridge sees nothing."""
+    Pause.objects.all().delete()
+    books.take_in("a")
+    books.advance(minutes=10)
+    now = books.clock()
+    with pytest.raises(reconcile.TooLate, match="the last record that the database remembers is of"):
+        reconcile.reconcile(
+            from_at=now - timedelta(minutes=5), until_at=now, asked_by="aida", gateway=books.gateway,
+            clock=books.clock, adopt=True,
+        )  # fmt: skip
+    assert books.lists_asked() == []
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=" ".join)
+def test_an_adoption_with_an_end_is_refused(books: Books, more: list[str]) -> None:
+    """P1: charging would go on, and what Stripe has charged after that end would be charged once more."""
+    books.forgotten(books.take_in("a"), "succeeded")
+    until = (books.clock() - timedelta(minutes=30)).isoformat()
+    with pytest.raises(CommandError, match="--adopt goes without --to: leave --to out") as refused:
+        call_command("reconcile", "--adopt", "--from", "2h", "--to", until, *more, stdout=StringIO())
+    assert refused.value.returncode == 1
+    assert charging.is_paused()
+    assert books.lists_asked() == []
 
 
 def test_what_a_restored_row_is_bound_to_stays(books: Books) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payments import charging
+from payments import charging, notifications
 from payments.answers import Declined, Intent, ListedIntent, Seen
 from payments.charging import NotAdopted
 from payments.models import Attempt, Payment, Transition
@@ -28,9 +28,9 @@ def listed(status: str, *, refusal: Declined | None = None, method: str = "", **
     return ListedIntent(seen=seen, subscription="sub_1", customer="cus_1", declined_method=method)
 
 
-def adopt(found: ListedIntent) -> NotAdopted | None:
+def adopt(found: ListedIntent, *, tries: int = 0) -> NotAdopted | None:
     """Into the only payment there is."""
-    return charging.adopt(payment_id=Payment.objects.get().id, found=found, account="acct_1", now=NOW)
+    return charging.adopt(payment_id=Payment.objects.get().id, found=found, account="acct_1", now=NOW, tries=tries)
 
 
 def before(of: Payment, **fields: Any) -> Attempt:
@@ -67,6 +67,7 @@ def test_an_attempt_stands_in_the_place_of_the_one_that_was_forgotten() -> None:
         BOUND_AGAIN,
         (2, "pending", "pending", "sending", "adoption", "in the place of an attempt that was forgotten", NOW),
         (2, "pending", "failed", "declined", "adoption", "declined: lost_card", NOW),
+        (None, "failed", "pending", "", "event", "another payment method had come in meanwhile", NOW),
     ]
     assert Transition.objects.order_by("id")[0].evidence == {"intent": "pi_1"}
     row.refresh_from_db()
@@ -216,3 +217,69 @@ def test_a_method_that_is_kept_for_later_is_tried_unless_it_was(declined: str, s
     row = Payment.objects.get()
     assert (row.status, row.payment_method, row.customer) == (status, method, "cus_2")
     assert (row.next_payment_method, row.next_customer) == ("", None)
+
+
+def test_a_method_whose_turn_has_not_come_is_tried_after_what_another_one_was_declined_with() -> None:
+    """P2: a newer event has asked for it. The forgotten decline is told under its own number."""
+    with restoring():
+        row = payment(**BOUND, payment_method="pm_2", customer="cus_2")
+    before(row, state="declined", charge_id="ch_1", ended_at=NOW - SECOND)
+    assert adopt(listed("requires_payment_method", refusal=LOST, method="pm_1"), tries=1) is None
+    row.refresh_from_db()
+    assert (row.status, row.payment_method, row.customer, row.next_payment_method) == ("pending", "pm_2", "cus_2", "")
+    own_id = notifications.notification_id(payment=row.id, transition="failed/2")
+    assert [one.message_id for one in row.notifications.all()] == [own_id]
+    [claimed] = charging.claim(payment_ids=[row.id], now=NOW)
+    assert (claimed.number, claimed.payment_method, claimed.customer) == (3, "pm_2", "cus_2")
+
+
+def test_a_method_that_came_later_still_takes_its_place() -> None:
+    """The newest wish counts, as ever."""
+    with restoring():
+        row = payment(**BOUND, payment_method="pm_2", next_payment_method="pm_3", next_customer="cus_3")
+    before(row, state="declined", charge_id="ch_1", ended_at=NOW - SECOND)
+    assert adopt(listed("requires_payment_method", refusal=LOST, method="pm_1"), tries=1) is None
+    row.refresh_from_db()
+    assert (row.status, row.payment_method, row.customer, row.next_payment_method) == ("pending", "pm_3", "cus_3", "")
+
+
+def test_a_method_whose_attempt_was_under_way_is_not_tried_once_more() -> None:
+    """It was the first of these tries."""
+    with restoring():
+        row = payment(**BOUND)
+    before(row, state="unknown", sent_at=NOW)
+    assert adopt(listed("requires_payment_method", refusal=LOST, method="pm_2"), tries=2) is None
+    row.refresh_from_db()
+    assert (row.status, row.next_payment_method, row.attempts.count()) == ("failed", "", 2)
+
+
+def test_a_test_methods_name_says_nothing_of_what_was_declined() -> None:
+    """It stands for a method with an id of its own."""
+    with restoring():
+        row = payment(**BOUND, payment_method="pm_card_chargeDeclined")
+    before(row, state="declined", charge_id="ch_1", ended_at=NOW - SECOND)
+    assert adopt(listed("requires_payment_method", refusal=LOST, method="pm_1"), tries=1) is None
+    row.refresh_from_db()
+    assert (row.status, row.next_payment_method, row.attempts.count()) == ("failed", "", 2)
+
+
+def test_who_is_asked_to_confirm_was_so_before_the_next_method_came() -> None:
+    """Its turn is still to come, with the next number."""
+    with restoring():
+        row = payment(**BOUND, payment_method="pm_2")
+    before(row, state="action_required", charge_id="ch_1", ended_at=NOW - SECOND)
+    assert adopt(listed("requires_action")) is None
+    row.refresh_from_db()
+    assert (row.status, row.payment_method, row.attempts.count()) == ("pending", "pm_2", 1)
+
+
+@pytest.mark.parametrize(("method", "attempts"), [("pm_9", 1), ("pm_1", 2), ("", 2)])
+def test_a_failed_payment_takes_no_card_that_the_customer_has_tried_by_themselves(method: str, attempts: int) -> None:
+    """Nobody has asked for it here: it is neither told nor tried again by schedule."""
+    with restoring():
+        row = payment(**FAILED | BOUND)
+    before(row, state="declined", charge_id="ch_1", ended_at=NOW - SECOND)
+    assert adopt(listed("requires_payment_method", refusal=LOST, method=method), tries=1) is None
+    row.refresh_from_db()
+    assert (row.status, row.payment_method, row.attempts.count()) == ("failed", "pm_1", attempts)
+    assert row.notifications.count() == attempts - 1

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from billing_project.dev.simulator import Simulator
 from payments import charging, limits, tasks
 from payments.gateway import Gateway
+from payments.management.commands import replay_failed as command
 from payments.models import Job, Payment, StaffEntry, Transition
 from tests.conftest import Clock
 from tests.integration.events import accept, event, record
@@ -114,6 +115,35 @@ def test_with_yes_they_are_due_now_rung_and_have_it_in_their_history(payments: d
     step = Transition.objects.filter(payment=payments["poor"]).latest("id")
     assert (step.who, step.why) == ("staff: command line", "bank was down")
     assert tasks.queued(queue=limits.BACKLOG_QUEUE) == 1
+
+
+def test_after_a_restore_it_is_refused_until_adoption_has_asked(payments: dict[str, Payment]) -> None:
+    """It would stand still without a word. What was judged is kept, and nothing has begun."""
+    charging.pause(cause="restored", reason="restored", who="bridge", now=datetime.now(UTC))
+    with pytest.raises(CommandError, match=r"manage\.py reconcile --adopt first") as refused:
+        run("--yes", "--reason", "bank was down")
+    assert refused.value.returncode == 1
+    assert Job.objects.get().state == "draft"
+    assert Payment.objects.get(id=payments["poor"].id).status == "failed"
+    printed, _ = run()
+    assert "Charging is paused, so that nothing is charged yet: restored" in printed
+
+
+def test_a_restore_while_it_works_ends_it(payments: dict[str, Payment], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how it stands, why, and how to go on."""
+    begin = command.Command._begin
+
+    def begin_and_restore(*args: Any) -> None:
+        begin(*args)
+        charging.pause(cause="restored", reason="restored", who="bridge", now=datetime.now(UTC))
+
+    monkeypatch.setattr(command.Command, "_begin", begin_and_restore)
+    printed, code = run("--yes", "--reason", "bank was down")
+    job = Job.objects.get()
+    assert (code, job.state) == (1, "running")
+    assert "Charging is paused, so that nothing is charged yet: restored" in printed
+    assert f"To see it to its end: manage.py replay_failed --job {job.id} --yes" in printed
+    assert payments
 
 
 def test_a_replay_charges_on_the_same_intent_and_tells_again(

@@ -1,16 +1,21 @@
 """After a restore nobody is charged twice by what staff and jobs do before Stripe was asked, nor by what they did."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
 from payments import charging, jobs, notifications, reconcile
 from payments.charging import NotClosed
 from payments.models import Job, OutboxMessage, Payment
-from tests.integration.books import Books, backup, breaks, no_guards, restored
+from tests.integration.books import UNKNOWN, Books, backup, breaks, no_guards, restored
 from tests.integration.desk import ask
 
 pytestmark = pytest.mark.django_db
+
+FORGOTTEN = NotClosed(
+    text="the database was restored, and Stripe may have charged it since: run manage.py reconcile --adopt first"
+)
 
 
 def close(books: Books, payment: Payment) -> NotClosed | None:
@@ -20,12 +25,12 @@ def close(books: Books, payment: Payment) -> NotClosed | None:
     )
 
 
-def adopt_from(books: Books, *, hours: float) -> reconcile.Result:
+def adopt_from(books: Books, *, hours: float, clock: Callable[[], datetime] | None = None) -> reconcile.Result:
     """What an operator does who takes so many hours ago to be early enough."""
     now = books.clock()
     return reconcile.reconcile(
         from_at=now - timedelta(hours=hours), until_at=now + timedelta(minutes=5), asked_by="aida",
-        gateway=books.gateway, clock=books.clock, adopt=True,
+        gateway=books.gateway, clock=clock or books.clock, adopt=True,
     )  # fmt: skip
 
 
@@ -39,9 +44,7 @@ def test_what_may_have_been_charged_is_not_closed_before_stripe_was_asked(books:
     payment = books.take_in("a")
     books.forgotten(payment, "succeeded")
     restored(books)
-    assert close(books, payment) == NotClosed(
-        text="the database was restored, and Stripe may have charged it since: run manage.py reconcile --adopt first"
-    )
+    assert close(books, payment) == FORGOTTEN
     assert told() == []
     books.adopt()
     payment.refresh_from_db()
@@ -62,6 +65,30 @@ def test_what_stripe_was_asked_about_can_be_closed_though_something_else_is_left
     books.adopt()
     made.refresh_from_db()
     assert (made.status, charging.is_paused(), books.stripe.ledger.twice_charged()) == ("success", False, {})
+
+
+def test_what_an_adoption_could_not_bind_is_not_closed_after_it_either(books: Books) -> None:
+    """P3: it is paid, and the customer would be told that it has failed."""
+    payment = books.take_in("a")
+    books.forgotten(payment, "succeeded")
+    restored(books)
+    Payment.objects.update(lease_until=books.clock() + timedelta(minutes=1))
+    assert books.adopt().counts["not adopted"] == 1
+    assert close(books, payment) == FORGOTTEN
+    books.advance(minutes=2)
+    books.adopt()
+    payment.refresh_from_db()
+    assert payment.status == "success"
+
+
+def test_an_adoption_that_has_begun_the_pause_itself_has_asked_too(books: Books) -> None:
+    """Though its clock has moved on between the two."""
+    payment = books.take_in("a")
+    books.stray(payment_id=UNKNOWN, subscription_id="b")
+    books.advance(seconds=1)
+    assert adopt_from(books, hours=1, clock=lambda: books.clock.advance(seconds=1)).counts["missing"] == 1
+    assert charging.is_paused()
+    assert close(books, payment) is None
 
 
 def test_what_was_closed_without_a_look_at_stripe_keeps_charging_paused(books: Books) -> None:
@@ -127,9 +154,26 @@ def test_a_window_that_misses_what_a_comparison_has_found_does_not_end_the_pause
     assert (charging.is_paused(), breaks()) == (True, [("paid_there", intent)])
     assert adopt_from(books, hours=2).counts["not adopted"] == 1
     assert charging.is_paused()
-    books.adopt()
+    abroad = books.stray(payment_id=UNKNOWN, subscription_id="c")
+    left = adopt_from(books, hours=2).counts
+    assert (left["missing"], left["not adopted"]) == (1, 1), "each is said"
+    assert close(books, payment) == FORGOTTEN
+    books.stripe.control.refund(payment_intent=abroad)
+    books.adopt(cancel_missing=True)
     payment.refresh_from_db()
     assert (payment.status, charging.is_paused(), breaks()) == ("success", False, [])
+
+
+def test_a_comparison_does_not_pause_again_for_what_a_person_has_settled(books: Books) -> None:
+    """Somebody has found out whose money it was; every ten minutes it is seen again."""
+    books.forgotten(books.take_in("a"), "succeeded", amount=999)
+    books.compare()
+    [broken] = reconcile.open_breaks()
+    reconcile.settle_break(break_id=broken.id, who="aida", why="of the old system", now=books.clock())
+    books.adopt()
+    assert not charging.is_paused()
+    books.compare()
+    assert (charging.is_paused(), breaks()) == (False, [])
 
 
 def test_what_was_made_just_before_the_window_is_found(books: Books) -> None:
@@ -161,6 +205,7 @@ def test_a_second_decline_that_is_forgotten_is_told_again_under_its_number(books
         before = told()
         assert len(before) == 2
     restored(books)
+    books.take_in("a", method="pm_lost_card")  # read once more
     assert len(told()) == 1
     books.adopt() if not hours else adopt_from(books, hours=0.5)
     assert told() == before
@@ -171,6 +216,7 @@ def test_a_second_decline_that_is_forgotten_is_told_again_under_its_number(books
         (2, "declined"),
     ]
     confirms = books.confirms()
+    books.advance(seconds=1)
     books.take_in("a", method="pm_stolen_card")
     books.charge(payment)
     assert books.confirms() == confirms + 1

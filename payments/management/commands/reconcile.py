@@ -35,7 +35,9 @@ manage.py reconcile --adopt --from 2026-01-31T12:00
         parser.add_argument(
             "--from", dest="from_at", type=read_moment, help="since then: 30m, 24h, 7d, 2026-01-31T12:00"
         )
-        parser.add_argument("--to", dest="until_at", type=read_moment, help="until then; without it until now")
+        parser.add_argument(
+            "--to", dest="until_at", type=read_moment, help="until then; without it, and with --adopt, until now"
+        )
         parser.add_argument(
             "--adopt", action="store_true",
             help="bind payments again to the PaymentIntents that a restored database has forgotten; resumes charging",
@@ -58,6 +60,9 @@ manage.py reconcile --adopt --from 2026-01-31T12:00
             return
         if options["from_at"] is None:
             raise CommandError("say since when: --from 24h")
+        if options["adopt"] and options["until_at"]:
+            # P1: what Stripe has charged after that would be charged once more.
+            raise CommandError("--adopt goes without --to: leave --to out. It asks until now, as charging goes on then")
         now = datetime.now(UTC)
         until_at = options["until_at"] or now + (CLOCKS_DIFFER if options["adopt"] else timedelta())
         if options["from_at"] >= until_at:

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
-from payments import jobs, staff_log, tasks
+from payments import charging, jobs, staff_log, tasks
 from payments.actions import ACTIONS, title
 from payments.management import replaying
 from payments.management.choosing import add_filters, choose, has_filters
@@ -29,6 +29,8 @@ from payments.management.terminal import (
 from payments.models import Job
 
 ACTION = ACTIONS["retry"]
+
+FORGOTTEN = "the database was restored, and Stripe may have charged them since: run manage.py reconcile --adopt first"
 
 # A slice of work: as long as a person waits between Ctrl-C and the answer.
 SLICE = 0.5
@@ -110,6 +112,8 @@ manage.py replay_failed --job 12 --yes            go on with it
             yield line
 
     def _act(self, options: dict[str, Any], job: Job) -> None:
+        if charging.may_have_forgotten():
+            raise CommandError(f"{FORGOTTEN}. {replaying.say_how_to_go_on(job)}".rstrip())
         with heeding_ctrl_c() as ctrl_c:
             self._begin(options, job)
             if job.state == Job.State.RUNNING:
@@ -146,7 +150,8 @@ manage.py replay_failed --job 12 --yes            go on with it
         """Until nothing is left, or somebody stops it. While a worker has it, this only looks on."""
         metronome = jobs.Metronome()
         with Show(self.stderr, what="Tried again", total=job.total) as show:
-            while job.state == Job.State.RUNNING and not ctrl_c.is_set():
+            # It stands still after a restore, perhaps for long.
+            while job.state == Job.State.RUNNING and not ctrl_c.is_set() and not charging.may_have_forgotten():
                 before = jobs.progress(job)
                 worked = jobs.work(job_id=job.pk, clock=_now, seconds=SLICE, metronome=metronome)
                 tasks.ring(payment_ids=worked.due, fresh=False)
