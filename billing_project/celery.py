@@ -20,6 +20,7 @@ from celery.signals import (
     worker_init,
     worker_ready,
     worker_shutdown,
+    worker_shutting_down,
 )
 from django.conf import settings
 from kombu import Queue
@@ -217,6 +218,14 @@ def _task_begins(task_id: str, task: Any, **_: Any) -> None:
 def _task_ends(task_id: str, task: Any, state: str | None, **_: Any) -> None:
     structlog.contextvars.unbind_contextvars("task")
     counters.count_task(task=task.name, state=state or "unknown", seconds=progress.put_down(task_id))
+
+
+@worker_shutting_down.connect
+def _worker_is_told_to_end(**_: Any) -> None:
+    """It waits for what it has in hand. Books take minutes, longer than an orchestrator waits."""
+    from payments.reconcile import stop_reading
+
+    stop_reading()
 
 
 @worker_shutdown.connect

@@ -10,7 +10,7 @@ is for one payment that somebody asks about.
 """
 
 from payments.reconcile.adopt import LEFT, TooLate
-from payments.reconcile.books import Books, Interrupted
+from payments.reconcile.books import Books, Interrupted, stop_reading
 from payments.reconcile.breaks import NotOpen, settle_break
 from payments.reconcile.refresh import refresh
 from payments.reconcile.run import Busy, Result, open_breaks, reconcile, reconcile_by_schedule
@@ -28,4 +28,5 @@ __all__ = [
     "reconcile_by_schedule",
     "refresh",
     "settle_break",
+    "stop_reading",
 ]

@@ -4,6 +4,7 @@ Whatever isn't a clear answer ends the run, which goes on from its cursor later:
 one would find differences that aren't there.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
@@ -23,6 +24,14 @@ class Interrupted(Exception):
     """The run can't go on now. The text is one line for the operator."""
 
 
+_told_to_end = threading.Event()
+
+
+def stop_reading() -> None:
+    """This process is told to end: no books are read any further in it, which may take minutes; another one goes on."""
+    _told_to_end.set()
+
+
 class Books:
     """One account's books. `give_up_at`: no call is made after that, so that a task ends before its time-out."""
 
@@ -36,6 +45,11 @@ class Books:
     ) -> None:
         self.gateway, self._clock, self._page_size, self._give_up_at = gateway, clock, page_size, give_up_at
 
+    @property
+    def is_time(self) -> bool:
+        """Whether nothing is wrong, and it goes on later all the same."""
+        return _told_to_end.is_set() or (self._give_up_at is not None and self._clock() > self._give_up_at)
+
     def account(self) -> str:
         """The account whose books these are; empty where the key may not read it."""
         if not self.gateway.account:
@@ -44,7 +58,7 @@ class Books:
 
     def ask(self, *, endpoint: Endpoint, call: Callable[[], T | Answer], may_be_refused: bool = False) -> T | Answer:
         """Make one call. Raises `Interrupted` where its answer says nothing about what was asked for."""
-        if self._give_up_at and self._clock() > self._give_up_at:
+        if self.is_time:
             raise Interrupted("its time is up: it goes on with the next run")
         if not limits.wait_for(endpoint=endpoint, priority=Priority.RECONCILE, seconds=LONGEST_WAIT_FOR_A_TOKEN):
             raise Interrupted("charging needs all that Stripe's rate limit allows: try again when there is less to do")

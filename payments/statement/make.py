@@ -86,9 +86,8 @@ def make(
             ask_for_missing(statement=statement, books=books, say=say)
         except Interrupted as interrupted:
             now = clock()
-            is_time = give_up_at is not None and now > give_up_at
-            statement.due_at = now if is_time else now + TRY_AGAIN_AFTER
-            statement.problem = "" if is_time else str(interrupted)
+            statement.due_at = now if books.is_time else now + TRY_AGAIN_AFTER
+            statement.problem = "" if books.is_time else str(interrupted)
             statement.save(update_fields=["due_at", "problem"])
             raise
         _end(statement, now=clock())

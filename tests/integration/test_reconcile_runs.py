@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.signals import worker_shutting_down
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
@@ -130,6 +131,23 @@ def test_the_schedule_goes_on_with_a_run_that_its_time_has_ended(books: Books) -
     assert result is not None
     assert result.interrupted == "its time is up: it goes on with the next run"
     books.advance(minutes=11)
+    again = reconcile.reconcile_by_schedule(gateway=books.gateway, clock=books.clock)
+    assert again is not None
+    assert again.runs[0].id == result.runs[-1].id
+    assert not Reconciliation.objects.filter(ended_at__isnull=True).exists()
+
+
+def test_a_worker_that_is_told_to_end_leaves_the_rest_to_another(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for what it has in hand, and a comparison may take longer than it has until it is killed."""
+    books.paid("a")
+    monkeypatch.setattr(reconcile.books, "_told_to_end", threading.Event())
+    worker_shutting_down.send(sender=None, sig="SIGTERM", how="Warm", exitcode=0)
+    result = reconcile.reconcile_by_schedule(gateway=books.gateway, clock=books.clock)
+    assert result is not None
+    assert result.interrupted == "its time is up: it goes on with the next run"
+    assert books.lists_asked() == []
+    monkeypatch.setattr(reconcile.books, "_told_to_end", threading.Event())
+    books.advance(minutes=1)
     again = reconcile.reconcile_by_schedule(gateway=books.gateway, clock=books.clock)
     assert again is not None
     assert again.runs[0].id == result.runs[-1].id
