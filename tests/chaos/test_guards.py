@@ -16,7 +16,7 @@ from billing_project.dev.simulator.records import PaymentIntent
 from tests.chaos.audit import committed
 from tests.chaos.processes import Ended
 from tests.chaos.report import keep_evidence
-from tests.chaos.scene import EVENTS, HELD, UNDER_WAY, Scene
+from tests.chaos.scene import EVENTS, HELD, REST, UNDER_WAY, Scene
 from tests.chaos.staff import Failed
 from tests.e2e.deployment import Deployment
 
@@ -35,6 +35,8 @@ def scene(deployment: Deployment, django_db_blocker: Any) -> Iterator[Scene]:
 def die_between_offset_and_rows(scene: Scene) -> set[str]:
     """The bridge is killed as soon as records are committed, or have rows; then there is another one."""
     deployment = scene.deployment
+    # Where it has taken a part of them only, the other one waits for the end of its session, and nothing moves.
+    deployment.env["KAFKA_SESSION_TIMEOUT_MS"] = f"{REST / 2 * 1000:.0f}"
     scene.start()
     scene.send()
     scene.wait_until(lambda: _is_any_committed(deployment) or bool(deployment.rows(ROWS)), what="a record is passed")
