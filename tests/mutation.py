@@ -45,7 +45,7 @@ FOUND = Path("../found.txt")
 
 # The tests that stand for each file of `payments/charging`: those of tests/integration, and of tests/unit.
 CHARGING = {
-    "adoption": "adopt_rows adopt adopt_left",
+    "adoption": "adopt_rows adopt_methods adopt adopt_left",
     "calls": "runs in_hand charging_outcomes charging_in_doubt turns",
     "claim": "claims charging_outcomes charging_in_doubt retries",
     "close": "close settled_facts late_looks pause",

@@ -3,7 +3,6 @@
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -101,14 +100,14 @@ def strike(system: System, round_: Round, *, began_at: float) -> Struck:
     """Strike, wait until it is over, and see how long an event takes then."""
     at = time.monotonic()
     failures: list[str] = []
-    in_vain: Counter[str] = Counter()
+    in_vain: list[str] = []
 
     def one(delay: float, fault: Fault, seed: int) -> None:
         time.sleep(delay)
         try:
             fault.strike(system, random.Random(seed))
         except InVain:
-            in_vain[fault.name] += 1
+            in_vain.append(fault.name)
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it is the harness's, and is told
             failures.append(f"{fault.name}: {type(trouble).__name__}: {trouble}")
 
@@ -121,5 +120,5 @@ def strike(system: System, round_: Round, *, began_at: float) -> Struck:
     faults = [fault for _, fault, _ in round_.faults if fault.name not in in_vain]
     return Struck(
         names=tuple(one.name for one in faults), kinds=tuple(one.kind for one in faults), at=at - began_at,
-        lasted=lasted, recovered=system.wait_for_probe(), in_vain=tuple(in_vain), failures=failures,
+        lasted=lasted, recovered=system.wait_for_probe(), in_vain=in_vain, failures=failures,
     )  # fmt: skip

@@ -3,22 +3,43 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge import metrics
+from bridge import consumer, metrics
 from bridge.consumer import Bridge
 from bridge.kafka import Source
 from bridge.watch import Health, MemberWatch, member, publisher
-from tests.integration.kafka_client import Neighbour, wait_until
+from payments.models import InboxMessage
+from tests.integration.kafka_client import Neighbour, make_all_topics, name_topics, wait_until
+
+# Seconds.
+AFTER = 1
 
 
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test doesn't wait five seconds for an answer."""
     monkeypatch.setattr(member, "LOOK_EVERY", 0.05)
     monkeypatch.setattr(publisher, "LOOK_EVERY", 0.05)
+
+
+def soon_impatient(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Neighbour:
+    """Topics of two partitions, and a bridge that loses its patience after `AFTER`."""
+    look_often(monkeypatch)
+    monkeypatch.setattr(consumer, "PATIENCE", 0.1)
+    settings.BRIDGE_STALLED_AFTER = AFTER
+    # A partition that goes on after a pause waits for the end of the question that was asked without it: by default
+    # half a second, half of that patience.
+    settings.KAFKA_PROPERTIES = settings.KAFKA_PROPERTIES | {"fetch.wait.max.ms": "50"}
+    return make_all_topics(name_topics(settings), partitions=2)
+
+
+def rows() -> int:
+    """Records that were judged."""
+    return InboxMessage.objects.count()
 
 
 def number(name: str, *, of: CollectorRegistry = metrics.BRIDGE, **labels: str) -> float | None:
