@@ -94,7 +94,7 @@ def _close_unbound(
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(id=payment_id)
         bound = payment.intent_id is not None
-        if not bound and may_have_forgotten():
+        if not bound and may_have_forgotten(accepted_at=payment.accepted_at):
             return NotClosed(text=FORGOTTEN)
         if not bound:
             attempt = _last_attempt(payment_id, who, now)

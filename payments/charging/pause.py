@@ -37,13 +37,16 @@ def is_paused() -> bool:
     return Pause.objects.filter(ended_at__isnull=True).exists()
 
 
-def may_have_forgotten() -> bool:
+def may_have_forgotten(*, accepted_at: datetime | None = None) -> bool:
     """Whether the database was put back, and Stripe may have charged what looks as if it was never tried: until an
-    adoption has asked for all of it, and has bound what it found of payments that are here."""
+    adoption has asked for all of it, and has bound what it found of payments that are here. What was accepted (again)
+    since that adoption began wasn't here: it waits for the next one."""
     restored = Pause.objects.filter(cause=Pause.Cause.RESTORED, ended_at__isnull=True).first()
     if restored is None:
         return False
     ended = Reconciliation.objects.filter(adopt=True, ended_at__isnull=False, began_at__gte=restored.began_at)
+    if accepted_at:
+        ended = ended.filter(began_at__gt=accepted_at)
     return all(run.counts.get(NOT_ADOPTED) for run in ended)
 
 

@@ -62,9 +62,26 @@ def test_what_stripe_was_asked_about_can_be_closed_though_something_else_is_left
     made = charging.reissue(payment_id=payment.id, who="aida", reason="again", now=books.clock())
     assert isinstance(made, Payment)
     assert str(made.id) == again
+    assert close(books, made) == FORGOTTEN, "it wasn't here when Stripe was asked"
     books.adopt()
     made.refresh_from_db()
     assert (made.status, charging.is_paused(), books.stripe.ledger.twice_charged()) == ("success", False, {})
+
+
+def test_what_is_read_again_after_an_adoption_waits_for_the_next_one(books: Books) -> None:
+    """P3: it is the one that was missing."""
+    with backup():
+        payment = books.take_in("a")
+        books.charge(payment)
+    restored(books)
+    books.advance(seconds=1)
+    assert books.adopt().counts["missing"] == 1
+    books.advance(seconds=1)
+    payment = books.take_in("a")
+    assert close(books, payment) == FORGOTTEN
+    books.adopt()
+    payment.refresh_from_db()
+    assert (payment.status, charging.is_paused()) == ("success", False)
 
 
 def test_what_an_adoption_could_not_bind_is_not_closed_after_it_either(books: Books) -> None:
