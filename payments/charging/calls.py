@@ -19,7 +19,7 @@ from payments import limits, tracing
 from payments.answers import Reply, Unknown
 from payments.charging.message import Begun
 from payments.charging.steps import Call
-from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Question, start
+from payments.gateway import CONNECT_TIMEOUT, READ_TIMEOUT, Question, start
 from payments.limits import Endpoint
 
 # The read time-out counts from one byte to the next; this one counts from the start.
@@ -27,6 +27,9 @@ CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
 
 # A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
 LONGEST_WAIT_UNPLANNED = 10.0
+
+# For the calls that take a thread each: they are rare, but may all come at once.
+THREADS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +46,15 @@ class Calls:
 
     def __init__(self) -> None:
         self._asked: dict[Future[Reply], Asked] = {}
+        self._nearest: Asked | None = None
         self._ended: SimpleQueue[Future[Reply] | None] = SimpleQueue()
 
     def ask(self, begun: Begun, call: Call, deadline: datetime) -> None:
         """Begin one."""
         future = _begin(call, begun)
-        self._asked[future] = Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
+        asked = self._asked[future] = Asked(begun=begun, endpoint=call.endpoint, deadline=deadline)
+        if self._nearest is None or deadline < self._nearest.deadline:
+            self._nearest = asked
         future.add_done_callback(self._ended.put)
 
     @property
@@ -72,8 +78,8 @@ class Calls:
             yield asked, Unknown(why="deadline") if gave_up else _answer(future)
 
     def _next(self, seconds: float | None) -> Iterator["Future[Reply]"]:
-        if self._asked:
-            nearest = min(self._asked.values(), key=lambda one: one.deadline)
+        nearest = self._nearest  # of a call that may have ended: looking through hundreds each time would cost more
+        if nearest:
             left = max(0.0, (nearest.deadline - nearest.begun.message.clock()).total_seconds())
             seconds = left if seconds is None else min(seconds, left)
         with suppress(Empty):
@@ -82,7 +88,9 @@ class Calls:
                 if one is not None:
                     yield one
                 one = self._ended.get_nowait()
-        yield from [one for one, asked in self._asked.items() if asked.deadline <= asked.begun.message.clock()]
+        if nearest and nearest.deadline <= nearest.begun.message.clock():
+            yield from [one for one, asked in self._asked.items() if asked.deadline <= asked.begun.message.clock()]
+            self._nearest = min(self._asked.values(), key=lambda one: one.deadline, default=None)
 
 
 def _answer(future: "Future[Reply]") -> Reply | Exception:
@@ -122,4 +130,4 @@ def _now(call: Call, span: Span, *, waits: bool) -> Reply:
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     """Shared by all messages of this process; made after the fork, if any."""
-    return ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="stripe")
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stripe")
