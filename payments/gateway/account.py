@@ -38,8 +38,9 @@ READ_TIMEOUT = 25.0
 # What tells the card's last four digits; the charge itself comes along with the same answer.
 WITH_CHARGE: Literal["latest_charge"] = "latest_charge"
 
-# Kept connections, and as many payments of a process may be at Stripe at once.
-CONNECTIONS = 300
+# Kept connections, and as many payments of a process may be at Stripe at once: what one interpreter has time for, also
+# where some answers take two seconds; and fewer than the 1,024 files that a process may have open by default.
+CONNECTIONS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
