@@ -6,6 +6,7 @@ on a PostgreSQL and a Redis of their own; Stripe's stand-in takes 0.3 s for each
 
 import argparse
 import contextlib
+import gc
 import multiprocessing
 import os
 import queue
@@ -76,6 +77,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="how many times")
     parser.add_argument("--slow", type=float, default=0.0, help="share of the calls that take 2 s")
     parser.add_argument("--workers", type=int, default=1, help="how many processes")
+    parser.add_argument("--behind", type=int, default=100_000, help="so many older payments are in the tables already")
     asked = parser.parse_args()
     latency = Latency(seconds=STRIPE_SECONDS, slow_share=asked.slow)
     with tempfile.TemporaryDirectory(prefix="bench-charge-") as folder, stand_in(latency) as stripe:
@@ -85,19 +87,26 @@ def main() -> int:
                 SETTINGS, DATABASE_URL=services.database_url, REDIS_URL=services.redis_url, STRIPE_API_BASE=stripe.url,
                 STRIPE_RATE_LIMIT=str(RATE), DJANGO_SETTINGS_MODULE="billing_project.settings",
             )  # fmt: skip
-            _set_up()
+            _set_up(behind=asked.behind)
             with _crew(asked.workers) as crew:
                 _warm_up(stripe, crew)
                 _print([_run(f"{number}_", asked.size, stripe, crew) for number in range(asked.rounds)], asked)
     return 0
 
 
-def _set_up() -> None:
+def _set_up(*, behind: int) -> None:
     import django
     from django.core.management import call_command
 
     django.setup()
     call_command("migrate", verbosity=0)
+    if behind:
+        from django.db import connection
+
+        from benchmarks import ledger
+
+        with connection.cursor() as cursor:
+            ledger.fill(cursor, size=behind, now=_now())
 
 
 @contextlib.contextmanager
@@ -114,6 +123,7 @@ def _join_in() -> None:
     import django
 
     django.setup()
+    gc.freeze()  # as a worker does
 
 
 def _work(ids: Sequence["uuid.UUID"]) -> Work:
@@ -128,6 +138,7 @@ def _warm_up(stripe: StandIn, crew: Crew | None = None) -> None:
     from django.db import connection
 
     _run("warm_", 100, stripe, crew)
+    gc.freeze()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -208,11 +219,14 @@ def _postgres_cpu() -> float:
         cursor.execute("SELECT pg_backend_pid()")
         [backend] = cursor.fetchone()
     parent = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
-    seconds = cpu_of(parent)
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        with contextlib.suppress(FileNotFoundError):  # it has just ended, and is counted with the server
-            seconds += cpu_of(int(child))
-    return seconds
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    while True:
+        before = children.read_text()
+        with contextlib.suppress(FileNotFoundError):
+            seconds = cpu_of(parent) + sum(cpu_of(int(child)) for child in before.split())
+            if children.read_text() == before:
+                return seconds
+        # One has ended meanwhile, and is counted with the server from now on.
 
 
 def _memory() -> float:
