@@ -1,4 +1,4 @@
-"""The bridge: records from Kafka to the inbox, then the commit of their offsets, then the doorbell.
+"""The bridge: records from Kafka to the inbox, then the commit of their offsets, and the doorbell.
 
 P2: an offset is never committed ahead of its rows. Everything else (a crash, a rebalance, a commit that fails)
 only means that records are delivered again, and the inbox knows them.
@@ -77,15 +77,19 @@ def run_once(*, source: Source, stop: Stop, positions: Positions | None = None) 
     written = source.still_owned(delivered)
     if positions is not None:
         positions.raise_floor(written)
-    source.commit(written)
+    # While Kafka is asked: its word takes as long as the way to a worker.
+    source.commit(written, meanwhile=partial(_ring, accepted))
     metrics.count_batch(verdicts=accepted.counts, seconds=time.monotonic() - began)
+    return len(delivered)
+
+
+def _ring(accepted: intake.Accepted) -> None:
     rung = intake.ring(payment_ids=accepted.fresh)
     counts = accepted.counts
     log.info(
         "batch accepted", count=sum(counts.values()), accepted=counts.get("accepted", 0), known=counts["known"],
         duplicates=counts.get("duplicate", 0), parked=counts.get("invalid", 0) + counts.get("conflict", 0), rung=rung,
     )  # fmt: skip
-    return len(delivered)
 
 
 def _accept(*, source: Source, delivered: Sequence[Delivered], stop: Stop, floor: Mapping[int, int]) -> intake.Accepted:

@@ -141,23 +141,15 @@ class Source:
         """Those of partitions that have been ours ever since they came; Kafka brings the others again."""
         return [record for record in records if self._is_ours(record)]
 
-    def commit(self, records: Sequence[Delivered]) -> None:
+    def commit(self, records: Sequence[Delivered], *, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Commit exactly these, and wait for Kafka's word, but not longer than for a batch of other records.
 
-        A commit that fails only means that they are delivered again.
+        A commit that fails only means that they are delivered again. `meanwhile` is done once Kafka is asked.
         """
-        ours = self.still_owned(records)
-        self.lag.done(ours)
-        last = {record.partition: record.offset + 1 for record in ours}
-        if not last:
+        is_asked = self._ask_to_commit(self.still_owned(records))
+        meanwhile()
+        if not is_asked:
             return
-        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in last.items()]
-        try:
-            self._consumer.commit(offsets=offsets, asynchronous=True)
-        except KafkaException as error:
-            log.warning(NOT_COMMITTED, error=error.args[0].name())
-            return
-        self._commits_under_way += 1
         until = time.monotonic() + COMMIT_TIMEOUT
         while self._commits_under_way and self._early.has_room:
             if time.monotonic() > until:
@@ -188,6 +180,20 @@ class Source:
         with ended_within(seconds=CLOSE_TIMEOUT, what="leaving the consumer group"):
             self._end_joining()
             self._consumer.close()
+
+    def _ask_to_commit(self, records: Sequence[Delivered]) -> bool:
+        self.lag.done(records)
+        last = {record.partition: record.offset + 1 for record in records}
+        if not last:
+            return False
+        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in last.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            log.warning(NOT_COMMITTED, error=error.args[0].name())
+            return False
+        self._commits_under_way += 1
+        return True
 
     def _end_joining(self) -> None:
         """Who leaves between the two questions by which a member joins a classic group is waited for by it: nobody gets

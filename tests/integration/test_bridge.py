@@ -1,7 +1,7 @@
 """The bridge between a real Kafka and a real PostgreSQL: rows first, then their offsets, whatever happens."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -25,7 +25,7 @@ class Crash(Exception):
 class DiesBeforeTheOffsets(Source):
     """A bridge that is killed when its rows are written."""
 
-    def commit(self, records: Sequence[Delivered]) -> None:
+    def commit(self, records: Sequence[Delivered], **_: Any) -> None:
         """Nothing of it reaches Kafka."""
         raise Crash
 
@@ -36,7 +36,7 @@ def neighbour(settings: Any) -> Neighbour:
     return make_all_topics(name_topics(settings), partitions=2)
 
 
-def test_records_become_rows_then_their_offsets_are_committed_then_celery_is_rung(neighbour: Neighbour) -> None:
+def test_records_become_rows_then_their_offsets_are_committed_and_celery_is_rung(neighbour: Neighbour) -> None:
     """P2 on the path without faults, over two partitions."""
     neighbour.send(events("sub_1", "sub_2", "sub_3"), partition=0)
     neighbour.send(events("sub_4", "sub_5"), partition=1)
@@ -48,6 +48,27 @@ def test_records_become_rows_then_their_offsets_are_committed_then_celery_is_run
     assert verdicts() == {"accepted": 5}
     assert Payment.objects.count() == 5
     assert queued() > 0
+
+
+def test_celery_is_rung_while_kafka_is_asked(neighbour: Neighbour) -> None:
+    """Its word about the offsets takes as long as the way to a worker."""
+    rung: list[tuple[int, int]] = []
+
+    class Watched(Source):
+        """One that says how many commits were under way when it was rung, and how many doorbells there were then."""
+
+        def commit(self, records: Sequence[Delivered], *, meanwhile: Callable[[], None] = lambda: None) -> None:
+            def ring() -> None:
+                meanwhile()
+                rung.append((self._commits_under_way, queued()))
+
+            super().commit(records, meanwhile=ring)
+
+    neighbour.send(events("sub_1"), partition=0)
+    with joined(kind=Watched) as member:
+        run_until(member, records=1)
+    assert rung == [(1, 1)]
+    assert neighbour.committed()[0] == 1
 
 
 def test_a_clock_that_is_ahead_makes_nothing_due_later(neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """The two edges in memory: topics as lists, and who may still commit and publish, as Kafka sees to it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -42,13 +42,14 @@ class Source:
         """All, unless another member has come."""
         return list(records) if self.unaware or self.generation == self._world.generation else []
 
-    def commit(self, records: Sequence[Delivered]) -> None:
+    def commit(self, records: Sequence[Delivered], *, meanwhile: Callable[[], None]) -> None:
         """A commit that fails only means that they are delivered again."""
         owned = self.still_owned(records)
         if owned:
             with suppress(KafkaAway):
                 upto = owned[-1].offset + 1
                 self._world.gate.run("offset", str(upto), lambda: self._commit(upto), lost=KafkaAway("lost"))
+        meanwhile()
 
     def resume(self) -> None:
         """Nothing was paused."""

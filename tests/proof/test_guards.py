@@ -105,9 +105,12 @@ def test_committing_offsets_ahead_of_rows_is_seen(broken: Any, monkeypatch: pyte
 
     def run_once(*, source: Source, stop: Any) -> int:
         delivered = source.take(limit=consumer.BATCH, seconds=0)
-        source.commit(delivered)
-        if delivered:
-            consumer._accept(source=source, delivered=delivered, stop=stop, floor={})
+
+        def accept() -> None:
+            if delivered:
+                consumer._accept(source=source, delivered=delivered, stop=stop, floor={})
+
+        source.commit(delivered, meanwhile=accept)
         return len(delivered)
 
     monkeypatch.setattr(consumer, "run_once", run_once)
