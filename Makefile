@@ -20,7 +20,7 @@ export PYTHONWARNINGS ?= default
 # Without its cache each process compiles all packages anew: 5 s of processor time instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory chaos soak bench bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications bench-idle bench-way bench-backlog budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
+.PHONY: help install run dev test test-unit test-e2e test-browser screenshots messages docs docs-check sbom proof storm rolling memory chaos soak bench bench-admin bench-charge bench-charge-peers bench-intake bench-relay bench-replay bench-notifications bench-idle bench-way bench-backlog bench-growth budget costs capacity mutation coverage lint deploy-check image-steps format lock migrations clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ bench-way: $(STAMP)  ## from an event to its notification, RATE a second (25,200
 
 bench-backlog: $(STAMP)  ## what fresh events wait for beside a backlog of SIZE (1,000: a minute; 100,000: an hour and a half)
 	@$(BIN)/python -m benchmarks.backlog $(if $(filter file,$(origin SIZE)),,--size $(SIZE)) $(ARGS)
+
+bench-growth: $(STAMP)  ## the same work in empty tables and beside SIZE payments (10,000,000: an hour and 40 GB), in turn
+	@PYTHONWARNINGS=ignore $(BIN)/python -m benchmarks.growth $(if $(filter file,$(origin SIZE)),,--size $(SIZE)) $(ARGS)
 
 bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: eight minutes); ARGS=--rate=20
 	@$(BIN)/python -m benchmarks.replay --size $(if $(filter file,$(origin SIZE)),10000,$(SIZE)) $(ARGS)

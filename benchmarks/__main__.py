@@ -23,6 +23,7 @@ STAGES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "relay": (("--size=200000",), ("--size=10000", "--rounds=1")),
     "way": (("--rate=25,200", "--size=60", "--rounds=3"), ("--rate=10", "--size=2")),
     "backlog": (("--size=100000",), ("--size=40", "--idle=2")),
+    "growth": ((), ("--size=2000", "--rounds=1")),
     "idle": (("--size=60", "--rounds=3"), ("--size=3",)),
     "notifications": (("--size=300",), ("--size=20",)),
     "admin": (("--size=1000000",), ("--size=2000", "--repeats=1")),
