@@ -49,14 +49,19 @@ class RateLimit:
                 return taken.granted
         return self._local.take(wishes=wishes, rate=self._share())
 
-    def wait_for(self, *, endpoint: Endpoint, priority: Priority, seconds: float) -> bool:
-        """Wait for a token, so long at most. Returns whether there was one; the call may go then."""
+    def wait_for(
+        self, *, endpoint: Endpoint, priority: Priority, seconds: float, until: threading.Event | None = None
+    ) -> bool:
+        """Wait for a token, so long at most, and not any more once `until` is set. Returns whether there was one; the
+        call may go then."""
         wish = Wish(calls=frozenset({endpoint}), priority=priority)
         give_up_at = time.monotonic() + seconds
         while not (granted := self.take(wishes=[wish])).places:
-            if time.monotonic() + granted.pause > give_up_at:
+            pause = max(LEAST_PAUSE, granted.pause)
+            if time.monotonic() + granted.pause > give_up_at or (until and until.wait(pause)):
                 return False
-            time.sleep(max(LEAST_PAUSE, granted.pause))
+            if until is None:
+                time.sleep(pause)
         return True
 
     def reserve(self, *, endpoint: Endpoint) -> float:

@@ -1,5 +1,6 @@
 """Answers that a comparison can do nothing with: no false break, nothing cancelled, and the next run goes on."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -47,6 +48,22 @@ def test_while_charging_needs_all_that_the_rate_limit_allows_nothing_is_compared
     for _ in range(20):
         limits.reserve(endpoint=Endpoint.CHARGE_LIST)
     assert books.compare().interrupted.startswith("charging needs all that Stripe's rate limit allows")
+    assert books.lists_asked() == []
+
+
+@pytest.mark.usefixtures("_own_limits")
+def test_a_worker_that_is_told_to_end_waits_for_no_token(
+    books: Books, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be killed before there is one."""
+    settings.STRIPE_RATE_LIMIT = 1
+    monkeypatch.setattr(books_module, "_told_to_end", threading.Event())
+    for _ in range(50):
+        limits.reserve(endpoint=Endpoint.CHARGE_LIST)
+    told = threading.Timer(0.2, books_module.stop_reading)
+    told.start()
+    assert books.compare().interrupted == "its time is up: it goes on with the next run"
+    told.join()
     assert books.lists_asked() == []
 
 
