@@ -123,7 +123,8 @@ def _join_in() -> None:
     import django
 
     django.setup()
-    gc.freeze()  # as a worker does
+    gc.collect()
+    gc.freeze()
 
 
 def _work(ids: Sequence["uuid.UUID"]) -> Work:
@@ -138,7 +139,8 @@ def _warm_up(stripe: StandIn, crew: Crew | None = None) -> None:
     from django.db import connection
 
     _run("warm_", 100, stripe, crew)
-    gc.freeze()
+    gc.collect()
+    gc.freeze()  # as a worker does
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

@@ -133,16 +133,19 @@ def _turn() -> Figures:
     found["sweep, ms"] = _median(lambda: charging.find_due(limit=BATCH, now=later)) * 1e3
 
     def claim() -> None:
-        for start in range(0, EVENTS, MESSAGE):
-            charging.claim(payment_ids=ids[start : start + MESSAGE], now=datetime.now(UTC))
+        parts = [ids[start : start + MESSAGE] for start in range(0, EVENTS, MESSAGE)]
+        _insist(sum(len(charging.claim(payment_ids=part, now=datetime.now(UTC))) for part in parts))
 
     found["claim, µs a payment"] = _each(claim, EVENTS) * 1e6
     with connection.cursor() as cursor:
         cursor.execute(OUTCOMES, [f"{name}%"])
 
     def tell() -> None:
+        told = 0
         while rows := outbox.waiting(limit=BATCH):
             outbox.mark_published(ids=[row.id for row in rows], now=datetime.now(UTC))
+            told += len(rows)
+        _insist(told)
 
     found["relay's two statements, µs a row"] = _each(tell, EVENTS) * 1e6
     return {**found, **_search(name)}
@@ -166,9 +169,13 @@ def _take_in(name: str, now: datetime) -> None:
                     headers=(), wish=wish,
                 )
             )  # fmt: skip
-        accepted = intake.accept(records=records, group="growth", now=now)
-        if len(accepted.due) != BATCH:
-            raise RuntimeError(f"not all were accepted: {accepted.counts}")
+        _insist(len(intake.accept(records=records, group="growth", now=now).due), BATCH)
+
+
+def _insist(count: int, of: int = EVENTS) -> None:
+    """What isn't done is quick."""
+    if count != of:
+        raise RuntimeError(f"{count} of {of} were done")
 
 
 def _search(name: str) -> dict[str, float]:

@@ -77,9 +77,9 @@ def run_once(*, source: Source, stop: Stop, positions: Positions | None = None) 
     written = source.still_owned(delivered)
     if positions is not None:
         positions.raise_floor(written)
+    metrics.count_batch(verdicts=accepted.counts, seconds=time.monotonic() - began)
     # While Kafka is asked: its word takes as long as the way to a worker.
     source.commit(written, meanwhile=partial(_ring, accepted))
-    metrics.count_batch(verdicts=accepted.counts, seconds=time.monotonic() - began)
     return len(delivered)
 
 

@@ -23,7 +23,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 RECORDS = Counter("billing_bridge_records_total", "Records with a row, by verdict.", ["verdict"], registry=BRIDGE)
 BATCHES = Counter("billing_bridge_batches_total", "Batches whose rows are written.", registry=BRIDGE)
 BATCH_SECONDS = Histogram(
-    "billing_bridge_batch_seconds", "From taking a batch to its offsets' commit, waits for the database included.",
+    "billing_bridge_batch_seconds", "From taking a batch until its rows are written, waits for the database included.",
     buckets=_SECONDS, registry=BRIDGE,
 )  # fmt: skip
 BATCH_RECORDS = Histogram(

@@ -13,6 +13,7 @@ from payments.charging.close import NotClosed, close, reissue
 from payments.charging.due import find_due, find_passed_over, make_due, only_asks
 from payments.charging.in_hand import InHand
 from payments.charging.pause import (
+    CLOCKS_DIFFER,
     NOT_ADOPTED,
     heed,
     is_paused,
@@ -28,6 +29,7 @@ from payments.charging.settle import settle
 from payments.charging.turns import Pace
 
 __all__ = [
+    "CLOCKS_DIFFER",
     "NOT_ADOPTED",
     "Claim",
     "InHand",

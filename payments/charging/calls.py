@@ -19,7 +19,7 @@ from payments import limits, tracing
 from payments.answers import Reply, Unknown
 from payments.charging.message import Begun
 from payments.charging.steps import Call
-from payments.gateway import CONNECT_TIMEOUT, READ_TIMEOUT, Question, start
+from payments.gateway import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Question, start
 from payments.limits import Endpoint
 
 # The read time-out counts from one byte to the next; this one counts from the start.
@@ -27,9 +27,6 @@ CALL_DEADLINE = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT + 2)
 
 # A call that nobody planned waits for its token no longer: its deadline runs meanwhile.
 LONGEST_WAIT_UNPLANNED = 10.0
-
-# For the calls that take a thread each: they are rare, but may all come at once.
-THREADS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +67,8 @@ class Calls:
         """Wait for the next answers or deadlines, or for so long: what each call has brought."""
         for future in self._next(seconds):
             asked = self._asked.pop(future, None)
+            if not self._asked:
+                self._nearest = None
             if asked is None:
                 continue  # given up long ago
             # One that waits for its thread is taken back; any other may still be carried out.
@@ -130,4 +129,4 @@ def _now(call: Call, span: Span, *, waits: bool) -> Reply:
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     """Shared by all messages of this process; made after the fork, if any."""
-    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stripe")
+    return ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="stripe")

@@ -28,6 +28,9 @@ LOST_COMMITS = (
     "Stripe what was charged since then, and resumes charging."
 )
 
+# Clocks of different hosts, Stripe's too; and a batch is written some time after it was read.
+CLOCKS_DIFFER = timedelta(minutes=5)
+
 # Under this an adoption counts what it couldn't bind.
 NOT_ADOPTED = "not adopted"
 
@@ -40,13 +43,13 @@ def is_paused() -> bool:
 def may_have_forgotten(*, accepted_at: datetime | None = None) -> bool:
     """Whether the database was put back, and Stripe may have charged what looks as if it was never tried: until an
     adoption has asked for all of it, and has bound what it found of payments that are here. What was accepted (again)
-    since that adoption began wasn't here: it waits for the next one."""
+    just before that adoption began, or since, may not have been here: it waits for the next one."""
     restored = Pause.objects.filter(cause=Pause.Cause.RESTORED, ended_at__isnull=True).first()
     if restored is None:
         return False
     ended = Reconciliation.objects.filter(adopt=True, ended_at__isnull=False, began_at__gte=restored.began_at)
     if accepted_at:
-        ended = ended.filter(began_at__gt=accepted_at)
+        ended = ended.filter(began_at__gt=accepted_at + CLOCKS_DIFFER)
     return all(run.counts.get(NOT_ADOPTED) for run in ended)
 
 

@@ -39,7 +39,7 @@ READ_TIMEOUT = 25.0
 WITH_CHARGE: Literal["latest_charge"] = "latest_charge"
 
 # Kept connections, and as many payments of a process may be at Stripe at once: what one interpreter has time for, also
-# where some answers take two seconds; and fewer than the 1,024 files that a process may have open by default.
+# where some answers take two seconds.
 CONNECTIONS = 400
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import redis
 import structlog
@@ -24,6 +24,9 @@ PAUSE_WITHOUT_REDIS = 2.0
 
 # Shorter waits would give one token at a time, and each gift costs a claim.
 LEAST_PAUSE = 0.05
+
+# Whoever waits for one token is heard when it is told to end.
+LONGEST_PAUSE = 1.0
 
 
 class RateLimit:
@@ -50,18 +53,16 @@ class RateLimit:
         return self._local.take(wishes=wishes, rate=self._share())
 
     def wait_for(
-        self, *, endpoint: Endpoint, priority: Priority, seconds: float, until: threading.Event | None = None
+        self, *, endpoint: Endpoint, priority: Priority, seconds: float, until: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Wait for a token, so long at most, and not any more once `until` is set. Returns whether there was one; the
-        call may go then."""
+        """Wait for a token, so long at most, and no more than a second once `until` is so. Returns whether there was
+        one; the call may go then."""
         wish = Wish(calls=frozenset({endpoint}), priority=priority)
         give_up_at = time.monotonic() + seconds
         while not (granted := self.take(wishes=[wish])).places:
-            pause = max(LEAST_PAUSE, granted.pause)
-            if time.monotonic() + granted.pause > give_up_at or (until and until.wait(pause)):
+            if time.monotonic() + granted.pause > give_up_at or until():
                 return False
-            if until is None:
-                time.sleep(pause)
+            time.sleep(max(LEAST_PAUSE, min(granted.pause, LONGEST_PAUSE)))
         return True
 
     def reserve(self, *, endpoint: Endpoint) -> float:

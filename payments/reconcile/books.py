@@ -59,9 +59,11 @@ class Books:
     def ask(self, *, endpoint: Endpoint, call: Callable[[], T | Answer], may_be_refused: bool = False) -> T | Answer:
         """Make one call. Raises `Interrupted` where its answer says nothing about what was asked for."""
         may_go = not self.is_time and limits.wait_for(
-            endpoint=endpoint, priority=Priority.RECONCILE, seconds=LONGEST_WAIT_FOR_A_TOKEN, until=_told_to_end
+            endpoint=endpoint, priority=Priority.RECONCILE, seconds=LONGEST_WAIT_FOR_A_TOKEN, until=lambda: self.is_time
         )
         if self.is_time:
+            if may_go:
+                limits.give_back(calls=[endpoint])
             raise Interrupted("its time is up: it goes on with the next run")
         if not may_go:
             raise Interrupted("charging needs all that Stripe's rate limit allows: try again when there is less to do")

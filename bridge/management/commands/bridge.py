@@ -1,4 +1,4 @@
-"""`manage.py bridge`: Kafka → inbox and payments, then commits offsets, then rings Celery."""
+"""`manage.py bridge`: Kafka → inbox and payments, then commits offsets and rings Celery."""
 
 import gc
 from typing import Any
@@ -19,7 +19,7 @@ from payments.management.terminal import ExplainedCommand
 class Command(ExplainedCommand):
     """Runs until SIGTERM or Ctrl-C; the batch in hand is written and committed first."""
 
-    help = "Kafka → inbox and payments, then commits offsets, then rings Celery. Runs until SIGTERM."
+    help = "Kafka → inbox and payments, then commits offsets and rings Celery. Runs until SIGTERM."
     examples = """
 manage.py bridge --from latest
 manage.py bridge --from 2026-01-31T12:00Z

@@ -6,13 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from payments import gateway, reconcile
+from payments import charging, gateway, reconcile
 from payments.management.moments import read_moment
 from payments.management.terminal import PARTLY, STOPPED, WHO, AnsweringCommand, add_json, read_reason
 from payments.models import Break
-
-# Stripe's clock may be ahead of ours: what it makes now must not be left out of an adoption.
-CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class Command(AnsweringCommand):
@@ -64,7 +61,8 @@ manage.py reconcile --adopt --from 2026-01-31T12:00
             # P1: what Stripe has charged after that would be charged once more.
             raise CommandError("--adopt goes without --to: leave --to out. It asks until now, as charging goes on then")
         now = datetime.now(UTC)
-        until_at = options["until_at"] or now + (CLOCKS_DIFFER if options["adopt"] else timedelta())
+        # Stripe's clock may be ahead of ours: what it makes now must not be left out of an adoption.
+        until_at = options["until_at"] or now + (charging.CLOCKS_DIFFER if options["adopt"] else timedelta())
         if options["from_at"] >= until_at:
             raise CommandError("--from must be before --to")
         if options["dry_run"]:
