@@ -6,97 +6,21 @@ acknowledged is gone, that what was sent ended as it had to, that logs are clean
 
 import hashlib
 import json
-import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
-from django.db import connection
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
-
-from billing_project.dev.simulator import Simulator
-from bridge.kafka import Outgoing
 from tests.chaos.desk import Desk
-from tests.chaos.load import PERSONAL, Load
+from tests.chaos.load import PAID, PERSONAL, Load
 from tests.chaos.parts import SECRETS
+from tests.chaos.seen import Seen
 from tests.chaos.staff import Staff
 from tests.chaos.system import System
-from tests.e2e.deployment import Deployment
 from tests.proof.audit import Audit, audit_at_rest
 
-Place = tuple[int, int]
 # Of a process that was measured so often, the last quarter is compared with the first.
 MEASURED = 60
 GROWS = 0.05
 MORE_FILES = 10
-# How many attempts there were can't be learned from Stripe where one of them has left no charge there; nor which of two
-# records on two partitions was read first.
-NUMBER = re.compile(rb'"attempt":\d+')
-TIME = re.compile(rb'"createdAt":"[^"]+"')
-ADOPTED = "SELECT DISTINCT payment_id FROM payments_transition WHERE who = 'adoption'"
-SENT_TWICE = "SELECT payment_id FROM payments_inboxmessage GROUP BY 1 HAVING count(DISTINCT partition) > 1"
-
-
-class Seen:
-    """What there is outside of the database. `has_forgotten`: it was put back to an earlier time."""
-
-    # Stripe's faults have it charge after it has said no.
-    effects_may_be_late = True
-
-    def __init__(self, system: Deployment, *, has_forgotten: bool = False) -> None:
-        self.system, self.has_forgotten = system, has_forgotten
-        self.topic: dict[Place, ConsumerRecord] = {
-            (one.partition, one.offset): one for one in system.records("KAFKA_TOPIC_PAYMENTS")
-        }
-        self.told = system.records("KAFKA_TOPIC_NOTIFICATIONS")
-        self.letters = system.records("KAFKA_TOPIC_DEAD_LETTERS")
-        rows = system.rows('SELECT partition, "offset", value_hash, verdict FROM payments_inboxmessage')
-        self.rows: dict[Place, list[bytes]] = defaultdict(list)
-        self.verdicts = Counter(str(verdict) for *_, verdict in rows)
-        for partition, offset, digest, _ in rows:
-            self.rows[partition, offset].append(bytes(digest))
-        self._adopted, self._sent_twice = (
-            {str(payment).encode() for (payment,) in system.rows(sql)} for sql in (ADOPTED, SENT_TWICE)
-        )
-        # What staff had told again is not due.
-        self.published = [self._outgoing(one) for one in self.told if b'"resendOf"' not in one.value]
-        self.published += [self._outgoing(one) for one in self.letters]
-
-    @property
-    def stripe(self) -> Simulator:
-        """The ledger."""
-        return self.system.stripe
-
-    def clock(self) -> datetime:
-        """Now."""
-        return datetime.now(UTC)
-
-    def value_of(self, record: ConsumerRecord) -> bytes:
-        """What has to be the same each time."""
-        value: bytes = record.value
-        if record.key in self._adopted:
-            value = NUMBER.sub(b'"attempt":0', value)
-        if record.key in self._adopted & self._sent_twice:
-            value = TIME.sub(b'"createdAt":""', value)
-        return value
-
-    def _outgoing(self, record: ConsumerRecord) -> Outgoing:
-        value = self.value_of(record)
-        return Outgoing(topic=record.topic, key=record.key, value=value, headers=list(record.headers))
-
-    def find_ahead(self) -> list[Place]:
-        """Offsets that are committed and have no row."""
-        read = committed(self.system, {partition for partition, _ in self.topic})
-        return [place for place in self.topic if place[1] < read[place[0]] and place not in self.rows]
-
-    def find_unjudged(self) -> list[Place]:
-        """Records that haven't exactly one row, with the bytes that Kafka has; rows without a record."""
-        wanted = {place: [hashlib.sha256(one.value).digest()] for place, one in self.topic.items()}
-        return [place for place in {*wanted, *self.rows} if self.rows.get(place) != wanted.get(place)]
 
 
 def audit(seen: Seen, *, system: System, load: Load, staff: Staff, desk: Desk) -> Audit:
@@ -105,6 +29,7 @@ def audit(seen: Seen, *, system: System, load: Load, staff: Staff, desk: Desk) -
     _audit_sent(found, seen, system, load)
     _audit_ends(found, load, staff)
     _audit_heard(found, seen, system)
+    _audit_words(found, system, load, staff)
     _audit_money_back(found, seen, staff.asked_back + desk.asked_back)
     _audit_logs(found, system, desk)
     _audit_growth(found, system)
@@ -114,26 +39,11 @@ def audit(seen: Seen, *, system: System, load: Load, staff: Staff, desk: Desk) -
     return found
 
 
-@contextmanager
-def looking_at(database: str) -> Iterator[None]:
-    """Django's models are read from this database."""
-    url = urlsplit(database)
-    connection.close()
-    before = connection.settings_dict.copy()
-    connection.settings_dict |= {
-        "NAME": url.path[1:], "HOST": url.hostname, "PORT": str(url.port), "USER": url.username, "PASSWORD": "",
-    }  # fmt: skip
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict |= before
-
-
 def _audit_sent(audit: Audit, seen: Seen, system: System, load: Load) -> None:
     """What was acknowledged is there, and the counts of what came in are those of what there is."""
     sender = system.sender
     audit.expect("P2", not sender.failed, f"could not be sent: {sender.failed[:5]}")
+    audit.expect("P2", all(seen.committed.values()), f"nothing is committed somewhere: {seen.committed}")
     gone = [place for place, digest in sender.acknowledged.items() if seen.rows.get(place) != [digest]]
     audit.expect("P2", not gone, f"acknowledged by Kafka, and without their row: {gone[:10]}")
     kinds = Counter[str]()
@@ -143,12 +53,26 @@ def _audit_sent(audit: Audit, seen: Seen, system: System, load: Load) -> None:
     of_parked = seen.verdicts["invalid"] + seen.verdicts["conflict"] + seen.verdicts["dismissed"]
     words = f"{dict(seen.verdicts)} of {dict(kinds)}"
     audit.expect("P2", of_parked == kinds["malformed"] + kinds["conflict"], f"parked: {words}")
+    _audit_verdicts(audit, seen, load)
     known = seen.verdicts["accepted"] + seen.verdicts["duplicate"]
     audit.expect("P2", known == kinds.total() - kinds["malformed"] - kinds["conflict"], f"judged: {words}")
     subscriptions = {payment.subscription_id for payment in audit.payments}
     wanted = set(load.wishes) | {f"probe_{number + 1}" for number in range(system.probes)}
     sent = {event.subscription for event in load.events} | wanted
     audit.expect("P2", subscriptions == wanted, f"payments of {sorted(subscriptions ^ wanted)[:10]} of {len(sent)}")
+
+
+def _audit_verdicts(audit: Audit, seen: Seen, load: Load) -> None:
+    """However often a good one was sent, it is asked for once, and the others are duplicates."""
+    good = {hashlib.sha256(event.value).digest() for event in load.events if event.kind == "good"}
+    by_value: dict[bytes, Counter[str]] = defaultdict(Counter)
+    for digest, verdict in seen.judged:
+        if digest in good:
+            by_value[digest][verdict] += 1
+    for digest in good:
+        found = by_value[digest]
+        others = found.total() - found["duplicate"]
+        audit.expect("P2", found["accepted"] == others == 1, f"verdicts of {digest.hex()[:8]}: {dict(found)}")
 
 
 def _audit_ends(audit: Audit, load: Load, staff: Staff) -> None:
@@ -177,6 +101,18 @@ def _audit_heard(audit: Audit, seen: Seen, system: System) -> None:
         versions[dict(one.headers)["ce_id"].decode()].add((one.key, seen.value_of(one), headers))
     changed = [name for name, all_of_it in versions.items() if len(all_of_it) > 1]
     audit.expect("P4", not changed, f"told with other bytes: {changed[:5]}")
+
+
+def _audit_words(audit: Audit, system: System, load: Load, staff: Staff) -> None:
+    """Whatever rows and Stripe say: nobody has heard that a good card failed, or that a bad one was charged."""
+    for one in system.listener.records:
+        told = json.loads(one.value)["payment"]
+        name, status = told["subscriptionId"], told["status"]
+        wish = load.wishes.get(name)
+        if name in staff.meddled or (wish is not None and wish.kind == "another method"):
+            continue  # its first card is declined
+        ends = wish.ends if wish is not None else PAID
+        audit.expect("P3", status in ends, f"{name}: told {status}, its card can end as {set(ends)}")
 
 
 def _audit_money_back(audit: Audit, seen: Seen, asked_back: Counter[str]) -> None:
@@ -221,29 +157,3 @@ def _audit_growth(audit: Audit, system: System) -> None:
     if system.size == "soak":
         compared = {name for (name, _), values in by_process.items() if len(values) >= MEASURED}
         audit.expect("flat", compared == set(system.names), f"lived long enough: {compared} of {system.names}")
-
-
-def committed(system: Deployment, partitions: set[int]) -> dict[int, int]:
-    group = system.env["KAFKA_GROUP_ID"]
-    consumer = KafkaConsumer(bootstrap_servers=system.broker, group_id=group, enable_auto_commit=False)
-    try:
-        name = system.topics["KAFKA_TOPIC_PAYMENTS"]
-        return {one: consumer.committed(TopicPartition(name, one)) or 0 for one in partitions}
-    finally:
-        consumer.close()
-
-
-def count_repeats(seen: Seen) -> int:
-    """How often a consumer that deduplicates dropped a notification."""
-    return len(seen.told) - len({dict(one.headers)["ce_id"] for one in seen.told})
-
-
-def as_lines(records: list[ConsumerRecord]) -> Iterator[str]:
-    """For the evidence."""
-    for one in records:
-        yield json.dumps(
-            {
-                "partition": one.partition, "offset": one.offset, "timestamp": one.timestamp, "key": repr(one.key),
-                "value": repr(one.value), "headers": [[name, repr(value)] for name, value in one.headers],
-            }
-        )  # fmt: skip

@@ -39,15 +39,19 @@ def previous_version(folder: Path) -> Path | None:
 
 
 def deploy(system: System, _: random.Random) -> None:
-    """The other version's code, process by process: the new one is ready before the old one is told to end.
+    """From the version before to this one. Where this one runs already, it is rolled back first: tables stay as they
+    were migrated."""
+    if system.previous is not None and not system.is_previous:
+        system.root = system.previous
+        _replace_all(system)
+    system.root = ROOT
+    migrated = system.command("migrate", "--verbosity", "0")
+    assert migrated.returncode == 0, migrated.stderr
+    _replace_all(system)
 
-    Tables are migrated first, and stay when the older version comes back.
-    """
-    if system.previous is not None:
-        system.root = ROOT if system.root == system.previous else system.previous
-    if system.root == ROOT:
-        migrated = system.command("migrate", "--verbosity", "0")
-        assert migrated.returncode == 0, migrated.stderr
+
+def _replace_all(system: System) -> None:
+    """Process by process: the new one is ready before the old one is told to end."""
     for old in list(system.names):
         new = f"{old.partition(' ')[0]} {uuid.uuid4().hex[:6]}"
         began_at = time.monotonic()
@@ -76,6 +80,7 @@ def lossy_failover(system: System, chance: random.Random) -> None:
         known = system.count("SELECT count(*) FROM payments_inboxmessage")
         operator.run(RESTORE)
         system.has_forgotten = True
+        assert system.count("SELECT count(*) FROM payments_inboxmessage") < known, "nothing was forgotten"
         bridge = next(name for name in system.names if name.startswith("bridge"))
         system.start(bridge)
         _wait_until_read_again(system, known)

@@ -3,16 +3,15 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import psutil
-import psycopg2
 import redis
 from confluent_kafka import ElectionType
 from confluent_kafka.admin import AdminClient
 
-from tests.chaos.fault import AWAY, Fault, away
-from tests.chaos.parts import USERS
+from tests.chaos.fault import AWAY, Fault, InVain, away
+from tests.chaos.network import slowed
+from tests.chaos.parts import SECOND, USERS
 from tests.chaos.processes import frozen
 from tests.chaos.system import System
 
@@ -20,6 +19,13 @@ from tests.chaos.system import System
 HALF_OPEN = (4.0, 13.0)
 # What somebody else keeps in the same Redis.
 BALLAST = b"x" * 1024
+# A table's pages have room for some rows yet.
+FULL_WITHIN = 10.0
+DISK_FULL = b"No space left on device"
+ALL_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 # What each piece of a conversation takes, with a service that is slow.
 SLOW = (0.02, 0.3)
 
@@ -33,8 +39,7 @@ def redis_killed(system: System, chance: random.Random) -> None:
 
 def redis_emptied(system: System, _: random.Random) -> None:
     """Every doorbell and bucket is gone."""
-    with suppress(redis.RedisError):
-        system.flush_redis()
+    system.flush_redis()
 
 
 def redis_half_open(system: System, chance: random.Random) -> None:
@@ -54,6 +59,7 @@ def redis_full(system: System, chance: random.Random) -> None:
 def redis_evicting(system: System, chance: random.Random) -> None:
     """Set up as a cache, by mistake, and shared with somebody who fills it: whatever it holds may go at any moment."""
     with redis.Redis.from_url(system.redis.url) as server:
+        before = server.info("stats")["evicted_keys"]
         server.mset({f"ballast:{number}": BALLAST for number in range(2000)})
         server.config_set("maxmemory-policy", "allkeys-random")
         server.config_set("maxmemory", server.info("memory")["used_memory"] - 500 * len(BALLAST))
@@ -61,9 +67,12 @@ def redis_evicting(system: System, chance: random.Random) -> None:
         while time.monotonic() < until:
             server.mset({f"ballast:{chance.randint(0, 1999)}": BALLAST for _ in range(20)})
             time.sleep(0.05)
+        evicted = server.info("stats")["evicted_keys"]
         server.config_set("maxmemory", "0")
         server.config_set("maxmemory-policy", "noeviction")
         server.delete(*(f"ballast:{number}" for number in range(2000)))
+        if evicted == before:
+            raise InVain
 
 
 def postgres_killed(system: System, chance: random.Random) -> None:
@@ -81,8 +90,8 @@ def postgres_restarted(system: System, _: random.Random) -> None:
 
 def connections_cut(system: System, _: random.Random) -> None:
     """All at once, in the middle of whatever they were at."""
-    with suppress(psycopg2.Error):
-        system.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    if not system.rows(ALL_OTHERS):
+        raise InVain
 
 
 def postgres_stands_still(system: System, chance: random.Random) -> None:
@@ -95,8 +104,15 @@ def postgres_stands_still(system: System, chance: random.Random) -> None:
 def postgres_is_full(system: System, chance: random.Random) -> None:
     """The disk that the records' table is on takes nothing more."""
     assert system.small_disk is not None
+    log = system.folder.parent / "services" / "postgres" / "log"
+    before = log.stat().st_size
     with system.small_disk.full():
         away(chance, (2.0, 6.0))
+        deadline = time.monotonic() + FULL_WITHIN
+        while not (met := DISK_FULL in log.read_bytes()[before:]) and time.monotonic() < deadline:
+            time.sleep(0.2)
+    if not met:
+        raise InVain
 
 
 def kafka_killed(system: System, chance: random.Random) -> None:
@@ -124,14 +140,15 @@ def leader_gone(system: System, chance: random.Random) -> None:
 
 def slow(service: str) -> Fault:
     """Every piece of every conversation with it takes its time."""
+    servers = (service, SECOND) if service == "kafka" else (service,)
 
     def strike(system: System, chance: random.Random) -> None:
-        links = [system.network[f"{kind}-{service}"] for kind in USERS[service]]
-        for link in links:
-            link.delay = chance.uniform(*SLOW)
-        away(chance, (2.0, 6.0))
-        for link in links:
-            link.delay = 0.0
+        links = [system.network[f"{kind}-{server}"] for server in servers for kind in USERS[service]]
+        before = sum(link.times_met for link in links)
+        with slowed(*links, by=chance.uniform(*SLOW)):
+            away(chance, (2.0, 6.0))
+        if sum(link.times_met for link in links) == before:
+            raise InVain
 
     return Fault(kind=service, name=f"{service} slow", on=service, strike=strike)
 

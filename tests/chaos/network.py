@@ -7,7 +7,8 @@ import asyncio
 import socket
 import struct
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,10 @@ class Link:
         self.cut_word_arrives = True
         """Whether that word still gets through, and only its answer never comes."""
         self.times_cut = 0
+        self.times_met = 0
+        """How often something that is set here has met a piece of a conversation, or a connection."""
+        self.met_before = 0
+        """The same, when the present fault began: two never strike the same link at once."""
         self.open: set[asyncio.StreamWriter] = set()
 
     def aim(self, address: str) -> None:
@@ -43,6 +48,18 @@ class Link:
     def heal(self) -> None:
         """As if nothing had been."""
         self.delay, self.is_cut, self.resets, self.truncates, self.cuts_at = 0.0, False, False, False, None
+
+
+@contextmanager
+def slowed(*links: Link, by: float) -> Iterator[None]:
+    """Each piece takes so many seconds more, on top of what others have it take."""
+    for link in links:
+        link.delay += by
+    try:
+        yield
+    finally:
+        for link in links:
+            link.delay = max(0.0, round(link.delay - by, 6))
 
 
 class Network:
@@ -98,6 +115,7 @@ async def _carry(link: Link, reader: asyncio.StreamReader, writer: asyncio.Strea
     link.open.add(writer)
     try:
         if link.resets:
+            link.times_met += 1
             _abort(writer)
             return
         await _while_cut(link)
@@ -125,10 +143,13 @@ async def _pass_on(link: Link, source: asyncio.StreamReader, to: asyncio.StreamW
     while data := await source.read(CHUNK):
         await _while_cut(link)
         if link.delay:
+            link.times_met += 1
             await asyncio.sleep(link.delay)
         if link.resets:
+            link.times_met += 1
             return _abort(to)
         if link.truncates and not asks:
+            link.times_met += 1
             to.write(data[:HALF_AN_ANSWER])
             await to.drain()
             return None
@@ -143,11 +164,13 @@ async def _pass_on(link: Link, source: asyncio.StreamReader, to: asyncio.StreamW
 
 
 async def _while_cut(link: Link) -> None:
+    link.times_met += link.is_cut
     while link.is_cut:
         await asyncio.sleep(0.05)
 
 
 def _abort_all(link: Link) -> None:
+    link.times_met += len(link.open)
     for writer in list(link.open):
         _abort(writer)
 

@@ -13,6 +13,11 @@ from tests.chaos.system import System
 
 # Within a round the second fault strikes while the first one lasts, mostly.
 APART = 1.5
+# So much of the run the version before has for itself: one part of so many.
+PART_BEFORE = 10
+# A deploy or a failover takes so many times as long as other rounds.
+LONGER = 8
+SIGNALS = {"kill", "end", "freeze"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +26,18 @@ class Round:
 
     faults: Sequence[tuple[float, Fault, int]]
 
+    @property
+    def weight(self) -> int:
+        """How much longer than others it takes: so much more of the load is for it."""
+        return LONGER if any(fault.on == EVERYTHING for _, fault, _ in self.faults) else 1
+
 
 @dataclass(kw_only=True)
 class Struck:
     """What a round has done: from its last fault's end, how long until an event that was sent then was told.
 
-    `names` and `kinds` are those that have struck, `in_vain` the names of those that met nobody.
+    `names` and `kinds` are those that have struck, `in_vain` those that met nobody. `is_previous`: it was the version
+    before that it struck.
     """
 
     names: tuple[str, ...]
@@ -34,19 +45,21 @@ class Struck:
     at: float
     lasted: float
     recovered: float | None
-    in_vain: Sequence[str] = ()
+    in_vain: Sequence[Fault] = ()
+    is_previous: bool = False
     failures: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """For the report."""
-        return vars(self)
+        return vars(self) | {"in_vain": [one.name for one in self.in_vain]}
 
 
 def make_plan(*, faults: Sequence[Fault], wanted: Mapping[str, int], together: int, seed: int) -> list[Round]:
     """So many of each kind, each fault of a kind as often as its neighbours.
 
-    Where each fault of a kind comes twice it strikes once alone; all else is mixed. Failovers meet this version only:
-    what the version before it made of them is mended since, or was known.
+    Where each fault of a kind comes twice it strikes once alone; all else is mixed. The run begins with the version
+    before: what is about everything begins with a deploy of this one, and early. Last come signals alone, which
+    always meet somebody.
     """
     chance = random.Random(f"plan {seed}")
     alone: list[Sequence[Fault]] = []
@@ -60,26 +73,37 @@ def make_plan(*, faults: Sequence[Fault], wanted: Mapping[str, int], together: i
     chance.shuffle(drawn)
     chosen = [*alone, *_mix(drawn, together=together, chance=chance)]
     chance.shuffle(chosen)
-    places = [place for place, some in enumerate(chosen) if some[0].on == EVERYTHING]
-    for place, one in zip(places, _by_version([chosen[place][0] for place in places]), strict=True):
-        chosen[place] = [one]
-    return [
-        Round(
-            faults=[(number * chance.uniform(0, APART), one, chance.getrandbits(32)) for number, one in enumerate(some)]
-        )
-        for some in chosen
-    ]
+    _put_deploy_first(chosen)
+    _put_signals_last(chosen)
+    return [_round(some, chance) for some in chosen]
 
 
-def _by_version(big: Sequence[Fault]) -> Sequence[Fault]:
-    """Each failover after an odd number of deploys: the first one brings this version, the next takes it back."""
-    deploys = [fault for fault in big if fault.kind == "deploy"]
-    others = [fault for fault in big if fault.kind != "deploy"]
-    found: list[Fault] = []
-    while deploys or others:
-        found += [*deploys[:1], *others[:1], *deploys[1:2]]
-        deploys, others = deploys[2:], others[1:]
-    return found
+def strike_again(faults: Sequence[Fault], *, seed: int) -> list[Round]:
+    """Each of these once more, alone."""
+    chance = random.Random(f"again {seed}")
+    return [_round([one], chance) for one in faults]
+
+
+def _round(some: Sequence[Fault], chance: random.Random) -> Round:
+    return Round(
+        faults=[(number * chance.uniform(0, APART), one, chance.getrandbits(32)) for number, one in enumerate(some)]
+    )
+
+
+def _put_deploy_first(chosen: list[Sequence[Fault]]) -> None:
+    """A failover meets this version only: what the one before made of it is mended since, or was known."""
+    deploys = [place for place, some in enumerate(chosen) if some[0].kind == "deploy"]
+    if deploys:
+        first = chosen.pop(deploys[0])
+        failovers = [place for place, some in enumerate(chosen) if some[0].kind == "failover"]
+        chosen.insert(min([len(chosen) // PART_BEFORE, *failovers]), first)
+
+
+def _put_signals_last(chosen: list[Sequence[Fault]]) -> None:
+    of_signals = [some for some in chosen if {one.kind for one in some} <= SIGNALS]
+    if of_signals:
+        chosen.remove(of_signals[-1])
+        chosen.append(of_signals[-1])
 
 
 def _mix(drawn: Sequence[Fault], *, together: int, chance: random.Random) -> Iterator[Sequence[Fault]]:
@@ -100,14 +124,15 @@ def strike(system: System, round_: Round, *, began_at: float) -> Struck:
     """Strike, wait until it is over, and see how long an event takes then."""
     at = time.monotonic()
     failures: list[str] = []
-    in_vain: list[str] = []
+    in_vain: list[Fault] = []
+    is_previous = system.is_previous
 
     def one(delay: float, fault: Fault, seed: int) -> None:
         time.sleep(delay)
         try:
             fault.strike(system, random.Random(seed))
         except InVain:
-            in_vain.append(fault.name)
+            in_vain.append(fault)
         except Exception as trouble:  # noqa: BLE001 - whatever it is, it is the harness's, and is told
             failures.append(f"{fault.name}: {type(trouble).__name__}: {trouble}")
 
@@ -117,8 +142,8 @@ def strike(system: System, round_: Round, *, began_at: float) -> Struck:
     for thread in threads:
         thread.join()
     lasted = time.monotonic() - at
-    faults = [fault for _, fault, _ in round_.faults if fault.name not in in_vain]
+    faults = [fault for _, fault, _ in round_.faults if fault not in in_vain]
     return Struck(
         names=tuple(one.name for one in faults), kinds=tuple(one.kind for one in faults), at=at - began_at,
-        lasted=lasted, recovered=system.wait_for_probe(), in_vain=in_vain, failures=failures,
+        lasted=lasted, recovered=system.wait_for_probe(), in_vain=in_vain, is_previous=is_previous, failures=failures,
     )  # fmt: skip

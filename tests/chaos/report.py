@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,10 +14,10 @@ from typing import Any
 import psycopg2
 from kafka.errors import KafkaError
 
-from tests.chaos.audit import Seen, as_lines, count_repeats
 from tests.chaos.desk import Desk
 from tests.chaos.plan import Struck
 from tests.chaos.processes import Ended
+from tests.chaos.seen import Seen, as_lines, count_repeats
 from tests.chaos.staff import Failed, Staff
 from tests.chaos.system import System
 from tests.e2e.deployment import Deployment
@@ -58,6 +59,7 @@ class Report:
         self.broken += audit.broken
         self.figures |= {
             "faults that met nobody": sum(len(one.in_vain) for one in self.struck),
+            "faults while the version before was up": sum(len(one.kinds) for one in self.struck if one.is_previous),
             "records": len(seen.topic),
             "payments": len(audit.payments),
             "statuses": Counter(str(payment.status) for payment in audit.payments),
@@ -85,6 +87,11 @@ class Report:
     def _broken(self, promise: str) -> int:
         return sum(words.startswith(f"{promise}:") for words in self.broken)
 
+    @property
+    def faults(self) -> Counter[str]:
+        """How many have struck, by kind."""
+        return Counter(kind for one in self.struck for kind in one.kinds)
+
     def _recoveries(self) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}
         for one in self.struck:
@@ -97,7 +104,7 @@ class Report:
         return {
             "size": self.size, "seed": self.seed, "seconds": round(self.seconds, 1),
             "python": platform.python_version(),
-            "faults": Counter(kind for one in self.struck for kind in one.kinds),
+            "faults": self.faults,
             "faults by name": Counter(name for one in self.struck for name in one.names),
             "recovered after": {
                 kind: {"median": round(statistics.median(each), 2), "worst": round(max(each), 2)}
@@ -144,7 +151,10 @@ class Report:
 
 
 def keep_evidence(system: Deployment, folder: Path, *, ended: Sequence[Ended], failed: Sequence[Failed]) -> None:
-    """The ledger, all rows and records that can still be read, and who ended by itself; the logs are there already."""
+    """The ledger, all rows and records that can still be read, who ended by itself, and what the services have said;
+    the processes' logs are there already."""
+    for log in (folder / "services").rglob("log"):
+        shutil.copy(log, folder / f"{log.parent.name}.log")
     (folder / "ledger.json").write_text(json.dumps(system.stripe.control.ledger(), indent=1))
     (folder / "requests.json").write_text(json.dumps(system.stripe.control.requests(), default=str))
     trouble = {

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.chaos.audit import Seen, looking_at
 from tests.chaos.load import probe
+from tests.chaos.seen import Seen, looking_at
 from tests.e2e.deployment import CELERY, COMMANDS, PYTHON, Deployment
 from tests.proof.audit import audit_at_rest
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -13,6 +14,8 @@ from tests.chaos.load import Event
 
 # Kafka may be away for so long.
 PATIENCE_MS = 300_000
+# Seconds.
+LATE = 1.0
 
 
 class Sender:
@@ -49,11 +52,15 @@ class Sender:
         return thread
 
     def _pour(self, events: Sequence[Event], rate: float) -> None:
+        at = time.monotonic()
         for number, event in enumerate(events):
             while number >= self._allowed:
                 if self._stop.wait(1 / rate):
                     return
-            if self._stop.wait(1 / rate):
+                at = time.monotonic()
+            # By the clock: what an event took is made up for, but not a Kafka that was away.
+            at = max(at + 1 / rate, time.monotonic() - LATE)
+            if self._stop.wait(max(0.0, at - time.monotonic())):
                 return
             self.send(event)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """`rate`: events a second. `faults`: how many of each kind, `together` at once at most. `replicas`: of a kind.
+    """`rate`: payments a second. `faults`: how many of each kind, `together` at once at most. `replicas`: of a kind.
 
     `session_ms`: after so long Kafka misses a bridge that was killed; its own default is 45 s.
     """

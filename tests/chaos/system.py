@@ -137,13 +137,17 @@ class System(Deployment):
             self._of_previous.difference_update(names)
             self._of_previous.update(names if self.is_previous else ())
 
-    def kill(self, name: str) -> None:
-        """SIGKILL, to this process alone: its children find out by themselves."""
+    def kill(self, name: str) -> bool:  # type: ignore[override]
+        """SIGKILL, to this process alone: its children find out by themselves. Returns whether it hadn't ended by
+        itself before."""
         with self._lock:
             self._down.add(name)
             child = self._children.pop(name)
+            if (code := child.poll()) is not None:
+                self.ended_by_itself.append(self._ended(name, code))
             child.kill()
             child.wait()
+        return code is None
 
     def stop(self, name: str) -> int:
         """SIGTERM, and the exit code; one that doesn't end in time says where it is, is written down, and killed."""

@@ -13,10 +13,10 @@ import psycopg2
 import pytest
 
 from billing_project.dev.simulator.records import PaymentIntent
-from tests.chaos.audit import committed
 from tests.chaos.processes import Ended
 from tests.chaos.report import keep_evidence
 from tests.chaos.scene import EVENTS, HELD, REST, UNDER_WAY, Scene
+from tests.chaos.seen import committed
 from tests.chaos.staff import Failed
 from tests.e2e.deployment import Deployment
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from tests.chaos.faults import all_faults
 from tests.chaos.load import make_load
-from tests.chaos.plan import Round, make_plan
+from tests.chaos.plan import SIGNALS, Round, make_plan
 from tests.chaos.sizes import SIZES
 
 FAULTS = all_faults(with_small_disk=True)
@@ -40,10 +40,14 @@ def test_at_full_size_each_fault_strikes_alone_and_beside_others() -> None:
     assert len(beside) > 0.9 * len(FAULTS)
 
 
-def test_a_failover_meets_this_version() -> None:
-    """The run begins with the version before, and each deploy changes to the other."""
+def test_a_failover_meets_this_version_and_signals_come_last() -> None:
+    """The run begins with the version before, and its first deploy brings this one, early."""
     for size in ("small", "full"):
         kinds = [fault.kind for one in drawn(size=size, seed=1) for _, fault, _ in one.faults]
         at = [place for place, kind in enumerate(kinds) if kind == "failover"]
         assert at
-        assert all(kinds[:place].count("deploy") % 2 for place in at)
+        assert all("deploy" in kinds[:place] for place in at)
+        plan = drawn(size=size, seed=1)
+        first = [fault.kind for one in plan[: len(plan) // 10 + 1] for _, fault, _ in one.faults]
+        assert "deploy" in first
+        assert {fault.kind for _, fault, _ in plan[-1].faults} <= SIGNALS
