@@ -50,9 +50,8 @@ class Report:
         self.broken += [f"harness: {words}" for words in struck.failures]
         with (self.folder / "rounds.log").open("a") as file:
             after = f"{struck.recovered:.1f} s" if struck.recovered is not None else "never"
-            file.write(
-                f"{struck.at:7.1f} s  {', '.join(struck.names)}: lasted {struck.lasted:.1f} s, well after {after}\n"
-            )
+            names = [*struck.names, *(f"{one.name} (met nobody)" for one in struck.in_vain)]
+            file.write(f"{struck.at:7.1f} s  {', '.join(names)}: lasted {struck.lasted:.1f} s, well after {after}\n")
 
     def note(self, *, system: System, seen: Seen, audit: Audit, staff: Staff, desk: Desk) -> None:
         """Everything that is counted at the end."""
