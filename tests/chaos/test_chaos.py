@@ -122,12 +122,13 @@ def live(system: System, staff: Staff, desk: Desk, report: Report, load: Load) -
     desk.begin()
     if SIZE.faults:
         _break(system, staff, desk, report, load)
-    last_fault_at = time.monotonic()
-    pouring.join()
-    if not SIZE.faults:
+    else:
+        pouring.join()
         _audit_rate(report, SIZE.payments / (time.monotonic() - began_at))
         staff.end()
         desk.end()
+    last_fault_at = time.monotonic()
+    pouring.join()
     system.sender.flush()
     deadline = last_fault_at + SOON
     while not (settled := _is_settled(system)) and time.monotonic() < deadline:
