@@ -64,7 +64,7 @@ class Staff:
         deeds: list[Callable[[], object]] = [
             self._try_again, self._tell_again, self._give_back, self._close, self._issue_again, self._dismiss,
             self._pause, lambda: self._run("audit"), lambda: self._run("audit_offsets"), lambda: self._run("doctor"),
-            lambda: self._run("reconcile", "--from", "5m"), self._explain, lambda: self._run("parked", "list"),
+            lambda: self._run("reconcile", "--from", "1m"), self._explain, lambda: self._run("parked", "list"),
         ]  # fmt: skip
         while not self._stop.wait(self._chance.uniform(0, 2 * PAUSE)):
             deed = self._chance.choice(deeds)
