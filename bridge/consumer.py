@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from bridge import metrics, schema
 from bridge.kafka import Delivered, Source, Where
-from bridge.loop import DATABASE_ERRORS, Stop, pauses
+from bridge.loop import Stop, is_away, pauses
 from bridge.positions import Positions, go_back
 from bridge.watch import MemberWatch
 from payments import intake
@@ -126,7 +126,9 @@ def _insist(*, source: Source, stop: Stop, step: Callable[[], T]) -> T:
         try:
             close_old_connections()
             result = step()
-        except DATABASE_ERRORS as error:
+        except (DatabaseError, InterfaceError) as error:
+            if not is_away(error):
+                raise
             metrics.BRIDGE_DATABASE_WAITS.inc()
             pause = next_pause()
             log.warning(

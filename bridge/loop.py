@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import structlog
-from django.db import InterfaceError, OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connection
 
 from bridge.deadline import give_up
 from bridge.kafka import KafkaAway
@@ -70,6 +70,12 @@ def _leave_it_to_the_thread(_: int, __: FrameType | None) -> None:
     """Python's own handlers would end the process."""
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the database is what this error is about, and not what it was asked. A connection that is reset at some
+    moments of an answer is psycopg2's bare `DatabaseError`, without a code; all others have a class of their own."""
+    return isinstance(error, DATABASE_ERRORS) or type(error) is DatabaseError
+
+
 def pauses() -> Callable[[], float]:
     """Growing pauses: 0.5, 1, 2, … 15 seconds."""
     pause = FIRST_PAUSE / 2
@@ -91,13 +97,15 @@ def keep_running(*, process: str, session: Callable[[Stop], None], stop: Stop) -
             session(stop)
         except KafkaAway as away:
             why = str(away)
-        except DATABASE_ERRORS:
-            why = "the database does not answer (DATABASE_URL)"
-            connection.close()
         except ProgrammingError as error:
             if getattr(error.__cause__, "pgcode", "") != UNDEFINED_TABLE:
                 raise
             why = "the database lacks tables of this version: run manage.py migrate"
+        except (DatabaseError, InterfaceError) as error:
+            if not is_away(error):
+                raise
+            why = "the database does not answer (DATABASE_URL)"
+            connection.close()
         else:
             continue
         if time.monotonic() - began > WELL_AFTER:

@@ -5,10 +5,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 
 from bridge import metrics
 from bridge.kafka import KafkaAway, Process
-from bridge.loop import DATABASE_ERRORS, Stop
+from bridge.loop import Stop, is_away
 from bridge.watch.health import Health
 from payments import intake, outbox
 
@@ -41,9 +42,10 @@ def watched(*, process: Process, session: Callable[[Stop], None], health: Health
             _KAFKA_WAITS[process].inc()
             health.waits(str(away))
             raise
-        except DATABASE_ERRORS:
-            _DATABASE_WAITS[process].inc()
-            health.waits("the database does not answer")
+        except (DatabaseError, InterfaceError) as error:
+            if is_away(error):
+                _DATABASE_WAITS[process].inc()
+                health.waits("the database does not answer")
             raise
 
     return run
