@@ -19,9 +19,12 @@ from payments.gateway import event_loop
 
 class _Connector(aiohttp.TCPConnector):
     """One that leaves a kept connection on which something came that nobody had asked for: it would be taken for the
-    answer to the next call."""
+    answer to the next call. And one that takes the one that was used last: aiohttp takes the one that has waited the
+    longest, so that all that a busy moment has opened would be used in turn, and kept while there are calls."""
 
     async def _get(self, key: Any, traces: Any) -> Any:
+        if all_kept := self._conns.get(key):
+            all_kept.rotate(1)
         while kept := await super()._get(key, traces):
             if kept.protocol is not None and not kept.protocol.should_close:
                 return kept

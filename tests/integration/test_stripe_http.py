@@ -32,11 +32,11 @@ class Server(ThreadingHTTPServer):
 
     def __init__(
         self, *, status: int = 200, body: bytes = INTENT, headers: dict[str, str] | None = None, breaks_after: int = 99,
-        adds: bytes = b"",
+        adds: bytes = b"", together: int = 1,
     ) -> None:  # fmt: skip
         self.status, self.body, self.headers, self.adds = status, body, headers or {}, adds
-        self.breaks_after = breaks_after
-        self.connections, self.asked = 0, list[str]()
+        self.breaks_after, self.together = breaks_after, threading.Barrier(together)
+        self.connections, self.asked, self.asked_from = 0, list[str](), list[int]()
         super().__init__(("127.0.0.1", 0), Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -52,6 +52,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Whatever is asked for."""
         self.server.asked.append(self.path)
+        self.server.asked_from.append(self.client_address[1])
+        if len(self.server.asked) <= self.server.together.parties:
+            self.server.together.wait(30)
         if len(self.server.asked) > self.server.breaks_after:
             self.close_connection = True
             return
@@ -108,6 +111,22 @@ def test_a_connection_is_kept_for_the_next_call(retrieve: Retrieve) -> None:
     assert isinstance(answers[0], Seen)
     assert (answers[0].intent.id, answers[0].intent.payment, answers[0].request) == ("pi_1", "p_1", "req_1")
     assert (server.connections, len(server.asked)) == (1, 3)
+
+
+def test_what_a_busy_moment_has_opened_is_not_used_in_turn_for_ever() -> None:
+    """Idle connections end by themselves; used now and then, hundreds would be kept for as long as there are calls."""
+    server = Server(together=2)
+    with serving(server) as url:
+        http = PooledClient(timeout=(2, 2), connections=2)
+        client = stripe.StripeClient("sk_test_1", base_addresses={"api": url}, http_client=http, max_network_retries=0)
+        question = Gateway(client).retrieving(intent="pi_1")
+        for busy in [start(question.later()) for _ in range(2)]:
+            assert isinstance(busy.result(30), Seen)
+        for _ in range(4):
+            assert isinstance(start(question.later()).result(30), Seen)
+        http.close()
+    assert server.connections == 2
+    assert len(set(server.asked_from[2:])) == 1
 
 
 def test_nothing_is_followed(retrieve: Retrieve) -> None:
