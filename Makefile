@@ -120,7 +120,7 @@ bench-way: $(STAMP)  ## from an event to its notification, RATE a second (25,200
 bench-backlog: $(STAMP)  ## what fresh events wait for beside a backlog of SIZE (1,000: a minute; 100,000: an hour and a half)
 	@$(BIN)/python -m benchmarks.backlog $(if $(filter file,$(origin SIZE)),,--size $(SIZE)) $(ARGS)
 
-bench-growth: $(STAMP)  ## the same work in empty tables and beside SIZE payments (10,000,000: an hour and 40 GB), in turn
+bench-growth: $(STAMP)  ## the same work in empty tables and beside SIZE payments (10,000,000: long, and a large disk), in turn
 	@PYTHONWARNINGS=ignore $(BIN)/python -m benchmarks.growth $(if $(filter file,$(origin SIZE)),,--size $(SIZE)) $(ARGS)
 
 bench-replay: $(STAMP)  ## live payments beside a replay of SIZE failed ones (10,000: eight minutes); ARGS=--rate=20

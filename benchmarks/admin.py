@@ -77,8 +77,6 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _fill(size: int, now: datetime) -> float:
-    from django.db import connection
-
     from benchmarks import ledger
     from payments import metrics
 
@@ -87,13 +85,7 @@ def _fill(size: int, now: datetime) -> float:
     def say(what: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {what}", file=sys.stderr, flush=True)
 
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER SYSTEM SET max_wal_size = '16GB'")
-        cursor.execute("SELECT pg_reload_conf()")
-        ledger.fill(cursor, size=size, now=now, say=say)
-        say("vacuum")
-        # As autovacuum would: the planner knows the table, and index-only scans needn't look at rows.
-        cursor.execute("VACUUM ANALYZE")
+    ledger.prepare(size=size, now=now, say=say)
     say("hours, as beat counts them for the front page")
     metrics.count_hours(clock=lambda: datetime.now(UTC))
     say("filled")

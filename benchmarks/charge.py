@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.admin import SETTINGS
-from benchmarks.stand_in import Latency, StandIn, cpu_of, stand_in
+from benchmarks.processes import tree_cpu
+from benchmarks.stand_in import Latency, StandIn, stand_in
 from billing_project.dev.services import Services
 
 if TYPE_CHECKING:
@@ -101,12 +102,9 @@ def _set_up(*, behind: int) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     if behind:
-        from django.db import connection
-
         from benchmarks import ledger
 
-        with connection.cursor() as cursor:
-            ledger.fill(cursor, size=behind, now=_now())
+        ledger.prepare(size=behind, now=_now())
 
 
 @contextlib.contextmanager
@@ -221,14 +219,7 @@ def _postgres_cpu() -> float:
         cursor.execute("SELECT pg_backend_pid()")
         [backend] = cursor.fetchone()
     parent = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
-    children = Path(f"/proc/{parent}/task/{parent}/children")
-    while True:
-        before = children.read_text()
-        with contextlib.suppress(FileNotFoundError):
-            seconds = cpu_of(parent) + sum(cpu_of(int(child)) for child in before.split())
-            if children.read_text() == before:
-                return seconds
-        # One has ended meanwhile, and is counted with the server from now on.
+    return tree_cpu(parent)
 
 
 def _memory() -> float:

@@ -70,10 +70,11 @@ def _measure(size: int, kafka: Path) -> dict[str, Any]:
 
     django.setup()
     call_command("migrate", verbosity=0)
+    from benchmarks import ledger
     from bridge.kafka import make_topics
 
     make_topics(partitions=8, replication=-1)
-    _fill_behind()
+    ledger.prepare(size=BEHIND, now=datetime.now(UTC))
     before = _bytes_of_tables()
     _go("warm", WARM)
     stages = _go("paid", size)
@@ -222,16 +223,6 @@ def _wal() -> float:
         cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
         [written] = cursor.fetchone()
     return float(written)
-
-
-def _fill_behind() -> None:
-    from django.db import connection
-
-    from benchmarks import ledger
-
-    with connection.cursor() as cursor:
-        ledger.fill(cursor, size=BEHIND, now=datetime.now(UTC))
-        cursor.execute("VACUUM ANALYZE")
 
 
 def _bytes_of_tables() -> dict[str, int]:

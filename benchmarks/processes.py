@@ -46,11 +46,14 @@ def manage(*arguments: str, env: Mapping[str, str]) -> None:
 
 def tree_cpu(parent: int) -> float:
     """Seconds of processor time of a server and its children."""
-    seconds = cpu_of(parent)
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        with suppress(FileNotFoundError):  # it has just ended, and is counted with the server
-            seconds += cpu_of(int(child))
-    return seconds
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    while True:
+        before = children.read_text()
+        with suppress(FileNotFoundError):
+            seconds = cpu_of(parent) + sum(cpu_of(int(child)) for child in before.split())
+            if children.read_text() == before:
+                return seconds
+        # One has ended meanwhile, and is counted with the server from now on.
 
 
 def peak_memory(pid: int) -> float:
